@@ -1,0 +1,2 @@
+//! The built-in systems under test.
+fn main() {}
