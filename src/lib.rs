@@ -4,17 +4,3 @@
 //! The modules in reading order; arrows go one way: `cli → run → {environment, service, link, load, fault, witness} →
 //! history`; `cli → checker → history`; `cli → report → {checker::verdict, metrics, store}`.
 
-pub mod checker;
-pub mod cli;
-pub mod environment;
-pub mod fault;
-pub mod history;
-pub mod link;
-pub mod load;
-pub mod metrics;
-pub mod report;
-pub mod run;
-pub mod scenario;
-pub mod service;
-pub mod store;
-pub mod witness;

@@ -1,2 +1,2 @@
-//! The command line: parse, dispatch, exit code.
+//! The command line.
 fn main() {}

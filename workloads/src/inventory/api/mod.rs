@@ -1,0 +1,129 @@
+//! The service `api`: sells products over HTTP.
+//!
+//! - `GET /products/{product}`: name, stock and version, by a projection;
+//! - `POST /products/{product}/purchases` with `{"quantity": n}` and an `Idempotency-Key`: 201 with
+//!   `{"version", "stock", "conflicts", "retries"}`, 409 when stock is short, 404 for an unknown product, 503 when the
+//!   outcome is not known or there is none.
+//!
+//! [`stock`] holds the four ways to take stock, [`write`](mod@write) the two ways to see to the event; every pair
+//! works. [`handler`] is the HTTP side.
+
+mod handler;
+mod stock;
+mod write;
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use mongodb::bson::Document;
+use mongodb::{Client, Collection, Database};
+
+use crate::inventory::outbox::{self, OUTBOX, Row};
+use crate::service::database;
+use crate::service::environment::{Environment, variable};
+use crate::service::kafka::Publisher;
+use crate::service::lifecycle::{self, Readiness, Shutdown};
+use crate::service::log;
+use stock::{Order, Receipt, Stock};
+use write::Write;
+
+/// Which patterns to serve with.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Arguments {
+    /// How stock is taken.
+    #[arg(long, value_enum)]
+    stock: Stock,
+    /// How the event gets to the log.
+    #[arg(long, value_enum)]
+    write: Write,
+}
+
+/// One purchase that a client asks for.
+#[derive(Debug, Clone)]
+struct Purchase {
+    /// Which product.
+    product: String,
+    /// How many pieces, at least one.
+    quantity: i64,
+    /// The operation id: the client's idempotency key.
+    operation: String,
+    /// W3C trace context of the request.
+    traceparent: Option<String>,
+}
+
+/// What every request works with.
+struct Api {
+    patterns: Arguments,
+    store: Store,
+    /// Only where the pattern publishes from here.
+    publisher: Option<Publisher>,
+}
+
+/// The collections of this service. All writes are acknowledged by a majority.
+struct Store {
+    client: Client,
+    /// `{_id, name, stock, version, lastOperation}`; each change raises `version` by one.
+    products: Collection<Receipt>,
+    orders: Collection<Order>,
+    outbox: Collection<Row>,
+}
+
+/// Runs the service until it is told to stop.
+pub(crate) async fn run(arguments: Arguments) -> Result<()> {
+    let environment = Environment::read()?;
+    let database = database::open(&environment).await?;
+    let publisher = match arguments.write {
+        Write::DualWrite => Some(Publisher::open(&environment, variable("PURCHASES_TOPIC")?)?),
+        Write::Outbox => None,
+    };
+    let api = Arc::new(Api { patterns: arguments, store: Store::open(&database), publisher });
+    log!(
+        "{} takes stock by {:?} and publishes by {:?}",
+        environment.service_instance,
+        arguments.stock,
+        arguments.write
+    );
+
+    let readiness = Readiness::starting();
+    let router = handler::router(Arc::clone(&api));
+    let work = async |mut shutdown: Shutdown| {
+        tokio::select! {
+            () = readiness.prepare(async || api.warm_up(&environment, &database).await) => readiness.declare(),
+            () = shutdown.requested() => {}
+        }
+        Ok(())
+    };
+    lifecycle::run(&environment, router, readiness.clone(), work).await?;
+    match &api.publisher {
+        Some(publisher) => publisher.flush().await,
+        None => Ok(()),
+    }
+}
+
+impl Api {
+    /// Makes sure of everything that the first request would otherwise have to wait for.
+    async fn warm_up(&self, environment: &Environment, database: &Database) -> Result<()> {
+        database::prepare(environment, database, &[stock::PRODUCTS, stock::ORDERS, OUTBOX]).await?;
+        outbox::create_indexes(&self.store.outbox).await.context("failed to index the outbox")?;
+        match &self.publisher {
+            Some(publisher) => publisher.warm_up().await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Store {
+    fn open(database: &Database) -> Self {
+        Self {
+            client: database.client().clone(),
+            products: database::majority(database, stock::PRODUCTS),
+            orders: database::majority(database, stock::ORDERS),
+            outbox: database::majority(database, OUTBOX),
+        }
+    }
+
+    /// The products as whole documents.
+    fn product_documents(&self) -> Collection<Document> {
+        self.products.clone_with_type()
+    }
+}
