@@ -4,3 +4,6 @@
 //! The modules in reading order; arrows go one way: `cli → run → {environment, service, link, load, fault, witness} →
 //! history`; `cli → checker → history`; `cli → report → {checker::verdict, metrics, store}`.
 
+pub mod checker;
+pub mod history;
+pub mod scenario;

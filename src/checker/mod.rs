@@ -1,0 +1,3 @@
+//! Pure functions from facts to verdicts. No I/O, no tokio, no clock.
+
+pub mod verdict;

@@ -1,0 +1,21 @@
+//! What a user asks for: scenario files and workload manifests, read with the line and key of every mistake, and the
+//! plan that follows from them and the seed. Nothing here does anything: no clock, no socket, no process.
+//!
+//! In reading order:
+//! - [`manifest`]: a workload as data (processes, operations, effects, events, consumers, observations)
+//! - [`file`]: a scenario as data (load, faults, variants, expectations)
+//! - [`reader`]: from text to these types, or an error that names file, line and key
+//! - [`validation`]: what the types alone cannot say
+//! - [`resolved`]: one variant of a scenario with everything filled in; what `run.json` stores
+//! - [`template`]: `{product}` in paths, headers, bodies and documents
+//! - [`plan`]: operation number *n* as a pure function of the resolved scenario and the seed
+//! - [`setup`]: the documents that are there before the first operation
+//! - [`duration`]: `250ms`, `20s`, `5m`
+
+pub mod duration;
+pub mod file;
+pub mod manifest;
+pub mod plan;
+pub mod resolved;
+pub mod setup;
+pub mod template;
