@@ -5,5 +5,7 @@
 //! history`; `cli → checker → history`; `cli → report → {checker::verdict, metrics, store}`.
 
 pub mod checker;
+pub mod fault;
 pub mod history;
+pub mod link;
 pub mod scenario;

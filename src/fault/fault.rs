@@ -1,0 +1,111 @@
+//! One fault: what happens to whom, when, and for how long.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::link::LinkFault;
+
+/// One fault of a schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Its number in the schedule, from 0.
+    pub id: u32,
+    /// When it strikes, from the first planned arrival after the warm-up.
+    pub at: Duration,
+    /// How long it stays, from the moment it is in place; of a kill: how long until the restart.
+    pub duration: Duration,
+    /// What happens.
+    pub kind: FaultKind,
+    /// To whom.
+    pub target: Target,
+}
+
+impl Fault {
+    /// When it should be healed.
+    pub fn until(&self) -> Duration {
+        self.at + self.duration
+    }
+
+    /// The fault without its duration, as the history names it: `partition api → kafka`, `kill projector-1`.
+    pub fn name(&self) -> String {
+        format!("{} {}", self.kind, self.target)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {} for {}", self.kind, self.target, humantime::format_duration(self.duration))
+    }
+}
+
+/// What may happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// To a link.
+    Link(LinkFault),
+    /// SIGKILL to a process, and a restart.
+    Kill,
+    /// SIGSTOP to a process, then SIGCONT.
+    Pause,
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Link(LinkFault::Partition) => "partition",
+            Self::Link(LinkFault::Refuse) => "refuse",
+            Self::Link(LinkFault::BlackHole) => "black-hole",
+            Self::Link(LinkFault::AnswerLost) => "answer-lost",
+            Self::Kill => "kill",
+            Self::Pause => "pause",
+            Self::Link(LinkFault::Latency { delay, jitter }) => {
+                write!(formatter, "latency {}", humantime::format_duration(*delay))?;
+                return match jitter {
+                    &Duration::ZERO => Ok(()),
+                    jitter => write!(formatter, " ± {}", humantime::format_duration(*jitter)),
+                };
+            }
+        })
+    }
+}
+
+/// Whom a fault is aimed at, as the scenario says it; a role means every instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Every link from one to the other.
+    Link {
+        /// Who dials.
+        client: String,
+        /// Who is dialled.
+        server: String,
+    },
+    /// A service's role or instance, or a dependency.
+    Process(String),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link { client, server } => write!(formatter, "{client} → {server}"),
+            Self::Process(name) => formatter.write_str(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_reads_as_a_sentence() {
+        let target = Target::Link { client: "api".to_owned(), server: "kafka".to_owned() };
+        let latency = LinkFault::Latency { delay: Duration::from_millis(100), jitter: Duration::from_millis(20) };
+        let (at, duration) = (Duration::from_secs(4), Duration::from_secs(5));
+        let mut fault = Fault { id: 0, at, duration, kind: FaultKind::Link(LinkFault::Partition), target };
+        assert_eq!(fault.to_string(), "partition api → kafka for 5s");
+        fault.kind = FaultKind::Link(latency);
+        assert_eq!(fault.to_string(), "latency 100ms ± 20ms api → kafka for 5s");
+        (fault.kind, fault.target) = (FaultKind::Kill, Target::Process("projector-1".to_owned()));
+        assert_eq!(fault.name(), "kill projector-1");
+    }
+}

@@ -1,0 +1,358 @@
+//! Carries out a schedule: each fault in a task of its own, since several may be in place at once. Whatever it did it
+//! takes back, also when it is told to stop early; each step goes into the history.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use futures_util::future::join_all;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::fault::{Fault, FaultKind};
+use super::schedule::{Schedule, Strikes};
+use crate::history::entry::{Entry, FaultEvent, FaultStep};
+use crate::history::recorder::Recorder;
+use crate::link::{LinkError, Links};
+
+/// How long a signal may take to show its effect.
+const SIGNAL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a restart may take at most; who restarts knows better and gives up sooner.
+const RESTART_DEADLINE: Duration = Duration::from_secs(120);
+
+/// How often a heal is tried.
+const HEAL_ATTEMPTS: u32 = 3;
+
+/// Ends, stops and continues services and dependencies by name. Each answer says in words how it was confirmed.
+pub trait Processes: Send + Sync + 'static {
+    /// SIGKILL; returns once the process is dead.
+    fn kill(&self, name: &str) -> impl Future<Output = anyhow::Result<String>> + Send;
+    /// Starts a killed process again; returns once it is ready. One that was never killed is left as it is.
+    fn restart(&self, name: &str) -> impl Future<Output = anyhow::Result<String>> + Send;
+    /// SIGSTOP; returns once the process stands still.
+    fn pause(&self, name: &str) -> impl Future<Output = anyhow::Result<String>> + Send;
+    /// SIGCONT; returns once the process goes on. One that was never stopped is left as it is.
+    fn resume(&self, name: &str) -> impl Future<Output = anyhow::Result<String>> + Send;
+}
+
+/// How a run tells its nemesis to stop early.
+#[derive(Debug, Clone, Default)]
+pub struct Stops {
+    /// Nothing more is injected; everything in place is healed.
+    pub heal: CancellationToken,
+    /// The same, but the killed stay dead: the run is being torn down.
+    pub tear_down: CancellationToken,
+}
+
+impl Stops {
+    async fn any(&self) {
+        tokio::select! {
+            () = self.heal.cancelled() => {}
+            () = self.tear_down.cancelled() => {}
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.heal.is_cancelled() || self.tear_down.is_cancelled()
+    }
+}
+
+/// How each fault of a schedule ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FaultLog {
+    /// In the schedule's order.
+    pub faults: Vec<(Fault, FaultOutcome)>,
+}
+
+impl FaultLog {
+    /// Faults for time 0 that were not in place when the load began: the run proves nothing (exit 3).
+    pub fn missing_at_start(&self) -> impl Iterator<Item = (&Fault, &str)> {
+        self.not_injected().filter(|(fault, _)| fault.at.is_zero())
+    }
+
+    /// Faults that could not be injected, and why.
+    pub fn not_injected(&self) -> impl Iterator<Item = (&Fault, &str)> {
+        self.faults.iter().filter_map(|(fault, outcome)| match outcome {
+            FaultOutcome::NotInjected(reason) | FaultOutcome::HalfInjected(reason) => Some((fault, reason.as_str())),
+            _ => None,
+        })
+    }
+
+    /// Faults that could not be healed, and why.
+    pub fn not_healed(&self) -> impl Iterator<Item = (&Fault, &str)> {
+        self.faults.iter().filter_map(|(fault, outcome)| match outcome {
+            FaultOutcome::NotHealed(reason) | FaultOutcome::HalfInjected(reason) => Some((fault, reason.as_str())),
+            _ => None,
+        })
+    }
+}
+
+/// How one fault ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FaultOutcome {
+    /// It was in place and is gone.
+    Healed,
+    /// It was in place; the killed stay dead because the run was torn down.
+    LeftDead,
+    /// It could not be injected; what was in place of it is gone.
+    NotInjected(String),
+    /// It could not be injected as a whole, and a part of it may still be there.
+    HalfInjected(String),
+    /// It was in place and may still be.
+    NotHealed(String),
+    /// This variant has nobody to strike.
+    NotApplicable,
+    /// The run stopped before its time came.
+    NotStarted,
+}
+
+/// Carries out schedules; cheap to clone.
+#[derive(Debug)]
+pub struct Nemesis<P> {
+    links: Links,
+    processes: Arc<P>,
+    recorder: Recorder,
+    active: Arc<Active>,
+}
+
+impl<P> Clone for Nemesis<P> {
+    fn clone(&self) -> Self {
+        let (links, processes) = (self.links.clone(), Arc::clone(&self.processes));
+        Self { links, processes, recorder: self.recorder.clone(), active: Arc::clone(&self.active) }
+    }
+}
+
+/// The faults in place, for the terminal.
+#[derive(Debug)]
+struct Active {
+    by_id: Mutex<BTreeMap<u32, String>>,
+    view: watch::Sender<Vec<String>>,
+}
+
+impl Active {
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<u32, String>)) {
+        let mut by_id = self.by_id.lock().expect("nothing panics while it holds the active faults");
+        change(&mut by_id);
+        self.view.send_replace(by_id.values().cloned().collect());
+    }
+}
+
+impl<P: Processes> Nemesis<P> {
+    /// A nemesis, and a view of the faults that are in place.
+    pub fn new(links: Links, processes: Arc<P>, recorder: Recorder) -> (Self, watch::Receiver<Vec<String>>) {
+        let (view, faults) = watch::channel(Vec::new());
+        let active = Arc::new(Active { by_id: Mutex::default(), view });
+        (Self { links, processes, recorder, active }, faults)
+    }
+
+    /// Carries out a schedule whose time 0 is `load_start`; returns when every fault is healed or given up.
+    pub async fn run(&self, schedule: Schedule, load_start: Instant, stops: Stops) -> FaultLog {
+        let mut log = FaultLog::default();
+        let mut tasks = JoinSet::new();
+        let mut places = HashMap::new();
+        for (place, (fault, strikes)) in schedule.faults.into_iter().enumerate() {
+            // A task that panics leaves this behind.
+            let unknown = FaultOutcome::NotHealed("its task panicked; what is in place of it is not known".to_owned());
+            log.faults.push((fault.clone(), unknown));
+            let life = Life { nemesis: self.clone(), fault, strikes, stops: stops.clone() };
+            let handle = tasks.spawn(life.live(load_start));
+            places.insert(handle.id(), place);
+        }
+        while let Some(ended) = tasks.join_next_with_id().await {
+            match ended {
+                Ok((task, outcome)) => log.faults[places[&task]].1 = outcome,
+                Err(error) => {
+                    let (fault, FaultOutcome::NotHealed(reason)) = &log.faults[places[&error.id()]] else {
+                        unreachable!("an outcome is replaced only by its own task's");
+                    };
+                    self.record(fault, &Strikes::Nobody, FaultStep::Failed, Some(reason.clone()));
+                    self.active.change(|active| {
+                        active.remove(&fault.id);
+                    });
+                }
+            }
+        }
+        log
+    }
+
+    fn record(&self, fault: &Fault, strikes: &Strikes, step: FaultStep, detail: Option<String>) {
+        self.recorder.record(Entry::Fault(FaultEvent {
+            at: self.recorder.now(),
+            fault: fault.id,
+            step,
+            what: fault.name(),
+            targets: strikes.names(),
+            detail,
+        }));
+    }
+}
+
+/// One fault from its time to its heal.
+struct Life<P> {
+    nemesis: Nemesis<P>,
+    fault: Fault,
+    strikes: Strikes,
+    stops: Stops,
+}
+
+impl<P: Processes> Life<P> {
+    async fn live(self, load_start: Instant) -> FaultOutcome {
+        if self.strikes == Strikes::Nobody {
+            self.record(FaultStep::NotApplicable, Some("this variant has nobody to strike".to_owned()));
+            return FaultOutcome::NotApplicable;
+        }
+        tokio::select! {
+            biased;
+            () = self.stops.any() => return FaultOutcome::NotStarted,
+            () = sleep_until(load_start + self.fault.at) => {}
+        }
+        self.record(FaultStep::Asked, None);
+        // Never interrupted: a change that is cut off halfway is one that nobody knows.
+        match self.inject().await {
+            Ok(detail) => self.record(FaultStep::Confirmed, Some(detail)),
+            Err(error) => return self.give_up(&error).await,
+        }
+        self.nemesis.active.change(|active| {
+            active.insert(self.fault.id, self.fault.name());
+        });
+        tokio::select! {
+            () = self.stops.any() => {}
+            () = tokio::time::sleep(self.fault.duration) => {}
+        }
+        let outcome = self.end().await;
+        self.nemesis.active.change(|active| {
+            active.remove(&self.fault.id);
+        });
+        outcome
+    }
+
+    /// Injecting failed; a part of it may be in place.
+    async fn give_up(&self, error: &anyhow::Error) -> FaultOutcome {
+        let reason = format!("{error:#}");
+        self.record(FaultStep::Failed, Some(format!("could not be injected: {reason}")));
+        match self.heal_with_patience().await {
+            Ok(_) => FaultOutcome::NotInjected(reason),
+            Err(error) => {
+                let left = format!("could not be taken back: {error:#}");
+                self.record(FaultStep::Failed, Some(left.clone()));
+                FaultOutcome::HalfInjected(format!("{reason}; {left}"))
+            }
+        }
+    }
+
+    async fn end(&self) -> FaultOutcome {
+        let early = self.stops.is_stopped().then(|| "the run stops early".to_owned());
+        self.record(FaultStep::Healing, early);
+        if self.fault.kind == FaultKind::Kill && self.stops.tear_down.is_cancelled() {
+            return self.leave_dead();
+        }
+        let healed = tokio::select! {
+            healed = self.heal_with_patience() => healed,
+            // Nobody needs the process any more, and a restart may take long.
+            () = self.stops.tear_down.cancelled(), if self.fault.kind == FaultKind::Kill => return self.leave_dead(),
+        };
+        match healed {
+            Ok(detail) => {
+                self.record(FaultStep::Healed, Some(detail));
+                FaultOutcome::Healed
+            }
+            Err(error) => {
+                self.record(FaultStep::Failed, Some(format!("could not be healed: {error:#}")));
+                FaultOutcome::NotHealed(format!("{error:#}"))
+            }
+        }
+    }
+
+    fn leave_dead(&self) -> FaultOutcome {
+        self.record(FaultStep::Failed, Some("not restarted: the run is being torn down".to_owned()));
+        FaultOutcome::LeftDead
+    }
+
+    async fn inject(&self) -> anyhow::Result<String> {
+        match (&self.strikes, self.fault.kind) {
+            (Strikes::Links(links), FaultKind::Link(what)) => {
+                Ok(self.nemesis.links.inject(self.fault.id, links, what).await?.detail)
+            }
+            (Strikes::Processes(names), FaultKind::Kill) => each(names, async |name| self.kill(name).await).await,
+            (Strikes::Processes(names), FaultKind::Pause) => {
+                let pause =
+                    async |name| within(SIGNAL_DEADLINE, "pause", name, self.nemesis.processes.pause(name)).await;
+                each(names, pause).await
+            }
+            (strikes, kind) => unreachable!("{kind} does not strike {strikes:?}"),
+        }
+    }
+
+    /// The process first: a crash is the process's end, not its links'.
+    async fn kill(&self, name: &str) -> anyhow::Result<String> {
+        let killed = within(SIGNAL_DEADLINE, "kill", name, self.nemesis.processes.kill(name)).await?;
+        let down = self.nemesis.links.set_down(name).await?;
+        Ok(format!("{killed}; links to it: {}", down.detail))
+    }
+
+    async fn restart(&self, name: &str) -> anyhow::Result<String> {
+        let ready = within(RESTART_DEADLINE, "restart", name, self.nemesis.processes.restart(name)).await?;
+        let up = self.nemesis.links.set_up(name).await?;
+        Ok(format!("{ready}; links to it: {}", up.detail))
+    }
+
+    /// A heal is worth more than one attempt: what stays broken spoils the rest of the run. A restart is not repeated;
+    /// whoever restarts has waited for it already.
+    async fn heal_with_patience(&self) -> anyhow::Result<String> {
+        let mut attempt = 1;
+        loop {
+            match self.heal().await {
+                Err(_) if attempt < HEAL_ATTEMPTS && self.fault.kind != FaultKind::Kill => attempt += 1,
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn heal(&self) -> anyhow::Result<String> {
+        match (&self.strikes, self.fault.kind) {
+            (Strikes::Processes(names), FaultKind::Kill) => each(names, async |name| self.restart(name).await).await,
+            (Strikes::Processes(names), FaultKind::Pause) => {
+                let resume =
+                    async |name| within(SIGNAL_DEADLINE, "resume", name, self.nemesis.processes.resume(name)).await;
+                each(names, resume).await
+            }
+            _ => match self.nemesis.links.heal(self.fault.id).await {
+                Ok(healed) => Ok(healed.detail),
+                Err(LinkError::NoSuchFault { .. }) => Ok("it was on no link".to_owned()),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    fn record(&self, step: FaultStep, detail: Option<String>) {
+        self.nemesis.record(&self.fault, &self.strikes, step, detail);
+    }
+}
+
+/// Does something to every process at once, and to all of them even if one fails.
+async fn each<'a, F>(names: &'a [String], act: impl Fn(&'a str) -> F) -> anyhow::Result<String>
+where
+    F: Future<Output = anyhow::Result<String>>,
+{
+    let done = join_all(names.iter().map(|name| act(name))).await;
+    let details = done.into_iter().collect::<anyhow::Result<Vec<String>>>()?;
+    let told = names.iter().zip(details).map(|(name, detail)| format!("{name}: {detail}"));
+    Ok(told.collect::<Vec<_>>().join("; "))
+}
+
+async fn within(
+    deadline: Duration,
+    verb: &str,
+    name: &str,
+    done: impl Future<Output = anyhow::Result<String>>,
+) -> anyhow::Result<String> {
+    match timeout(deadline, done).await {
+        Ok(done) => done.with_context(|| format!("{verb} {name}")),
+        Err(_) => bail!("{verb} {name}: not done within {}", humantime::format_duration(deadline)),
+    }
+}

@@ -1,0 +1,124 @@
+//! Each mistake is told with its key, and each right fault passes.
+
+use std::time::Duration;
+
+use super::*;
+use crate::fault::fixture::{scenario, topology};
+
+const LOAD: Duration = Duration::from_secs(60);
+
+fn judge(fault: &str) -> Result<(), FaultProblem> {
+    let scenario = scenario(&format!("[[fault]]\nat = \"4s\"\n{fault}"));
+    validate(&scenario.fault[0], &topology(), LOAD)
+}
+
+/// The key and the message of a fault that must not pass.
+fn mistake(fault: &str) -> (&'static str, String) {
+    let problem = judge(fault).expect_err("this fault has a mistake");
+    (problem.key, problem.message)
+}
+
+fn judge_random(random: &str) -> Result<(), (Option<usize>, FaultProblem)> {
+    let scenario = scenario(&format!("[random_faults]\n{random}"));
+    validate_random(scenario.random_faults.as_ref().expect("the table is there"), &topology(), LOAD)
+}
+
+#[test]
+fn every_kind_on_what_exists_in_some_variant_passes() {
+    for fault in [
+        "for = \"5s\"\npartition = [\"api\", \"kafka\"]",
+        "for = \"5s\"\nrefuse = [\"clients\", \"api-2\"]",
+        "for = \"5s\"\nblack_hole = [\"relay-1\", \"mongodb\"]",
+        "for = \"5s\"\nanswer_lost = [\"clients\", \"legacy\"]",
+        "for = \"5s\"\nlatency = [\"api-1\", \"kafka\"]\ndelay = \"100ms\"\njitter = \"100ms\"",
+        "for = \"5s\"\npause = \"relay\"",
+        "kill = \"kafka\"",
+        "kill = \"api\"\nrestart_after = \"3s\"",
+    ] {
+        judge(fault).unwrap_or_else(|problem| panic!("{fault}: {problem}"));
+    }
+}
+
+#[test]
+fn exactly_one_kind_must_be_given() {
+    assert_eq!(mistake("for = \"5s\"").0, "");
+    assert_eq!(mistake("kill = \"kafka\"\npause = \"kafka\"").0, "pause");
+    assert_eq!(mistake("for = \"5s\"\npartition = [\"api\", \"kafka\"]\nkill = \"kafka\"").0, "kill");
+}
+
+#[test]
+fn a_misspelt_target_is_told_with_the_nearest_one() {
+    let (key, message) = mistake("for = \"5s\"\npartition = [\"api\", \"kafak\"]");
+    assert_eq!(key, "partition");
+    assert!(message.contains("`kafak`") && message.contains("did you mean `kafka`?"), "{message}");
+    let (_, message) = mistake("kill = \"warehouse\"");
+    assert!(!message.contains("did you mean") && message.contains("there are: api, api-1, api-2, relay"), "{message}");
+}
+
+#[test]
+fn a_role_that_no_variant_has_and_an_instance_too_many_are_unknown() {
+    assert_eq!(mistake("kill = \"ghost\"").0, "kill");
+    assert_eq!(mistake("kill = \"api-3\"").0, "kill");
+}
+
+#[test]
+fn a_link_that_nobody_dials_is_refused_and_a_reversed_one_turned_round() {
+    let (key, message) = mistake("for = \"5s\"\nrefuse = [\"kafka\", \"api\"]");
+    assert!(key == "refuse" && message.contains("[\"api\", \"kafka\"]"), "{message}");
+    let (_, message) = mistake("for = \"5s\"\nrefuse = [\"clients\", \"relay\"]");
+    assert!(message.contains("does not dial") && message.contains("clients → api-1"), "{message}");
+}
+
+#[test]
+fn what_torn_did_not_start_can_be_neither_killed_nor_reached_on_its_own_links() {
+    assert!(mistake("kill = \"legacy-1\"").1.contains("`url`"));
+    assert_eq!(mistake("for = \"1s\"\npause = \"clients\"").0, "pause");
+    assert!(mistake("for = \"1s\"\nrefuse = [\"legacy\", \"mongodb\"]").1.contains("does not dial"));
+}
+
+#[test]
+fn durations_stand_where_they_belong() {
+    assert_eq!(mistake("partition = [\"api\", \"kafka\"]").0, "for");
+    assert_eq!(mistake("for = \"0s\"\npause = \"api\"").0, "for");
+    assert_eq!(mistake("for = \"1s\"\nkill = \"api\"").0, "for");
+    assert_eq!(mistake("for = \"1s\"\nrestart_after = \"1s\"\npause = \"api\"").0, "restart_after");
+    assert_eq!(mistake("for = \"1s\"\nlatency = [\"api\", \"kafka\"]").0, "delay");
+    assert_eq!(
+        mistake("for = \"1s\"\nlatency = [\"api\", \"kafka\"]\ndelay = \"10ms\"\njitter = \"11ms\"").0,
+        "jitter"
+    );
+    assert_eq!(mistake("for = \"1s\"\nrefuse = [\"api\", \"kafka\"]\ndelay = \"10ms\"").0, "delay");
+    assert_eq!(mistake("for = \"1s\"\npause = \"api\"\njitter = \"10ms\"").0, "jitter");
+}
+
+#[test]
+fn a_fault_after_the_load_is_refused() {
+    let scenario = scenario("[[fault]]\nat = \"60s\"\nkill = \"api\"");
+    assert_eq!(validate(&scenario.fault[0], &topology(), LOAD).expect_err("too late").key, "at");
+}
+
+#[test]
+fn random_choices_are_judged_like_faults() {
+    let choice = |keys: &str| format!("count = 2\n[[random_faults.choice]]\n{keys}");
+    judge_random(&choice("shortest = \"1s\"\nlongest = \"2s\"\nkill = \"api\"")).expect("a right choice");
+    for (keys, key) in [
+        ("shortest = \"3s\"\nlongest = \"2s\"\nkill = \"api\"", "longest"),
+        ("shortest = \"0s\"\nlongest = \"2s\"\nkill = \"api\"", "shortest"),
+        ("shortest = \"61s\"\nlongest = \"62s\"\nkill = \"api\"", "shortest"),
+        ("shortest = \"1s\"\nlongest = \"2s\"\nkill = \"api\"\nweight = -1.0", "weight"),
+        ("shortest = \"1s\"\nlongest = \"2s\"\nkill = \"apo\"", "kill"),
+        ("shortest = \"1s\"\nlongest = \"2s\"\nlatency = [\"api\", \"kafka\"]", "delay"),
+    ] {
+        let (index, problem) = judge_random(&choice(keys)).expect_err(keys);
+        assert_eq!((index, problem.key), (Some(0), key));
+    }
+}
+
+#[test]
+fn random_faults_as_a_whole_must_be_possible() {
+    let choice = "[[random_faults.choice]]\nshortest = \"1s\"\nlongest = \"2s\"\nkill = \"api\"\n";
+    let always = judge_random(&format!("count = 1\n{choice}always = true\n{choice}always = true"));
+    assert_eq!(always.expect_err("two always, one fault").1.key, "count");
+    let weightless = judge_random(&format!("count = 1\n{choice}weight = 0.0"));
+    assert_eq!(weightless.expect_err("nothing to draw").1.key, "choice");
+}

@@ -1,0 +1,124 @@
+//! What a TCP connection can show about a link without knowing its protocol.
+//!
+//! | expected | done | shows |
+//! | --- | --- | --- |
+//! | refused | connect | the port refuses |
+//! | requests dropped | connect, send `GET / HTTP/1.0` | neither answer nor close comes |
+//! | answers dropped | connect, send nothing | accepted and silent; that *requests* pass is only read back |
+//! | delayed | connect, send the same | the first answer or close comes no sooner than the delay allows |
+//! | open | connect, send nothing | accepted and not closed |
+//!
+//! The request is one to which an HTTP service, `MongoDB` and Kafka react within milliseconds; the silence of a server that
+//! would be silent anyway (a paused one) shows nothing, and the setting was read back in any case.
+//! A dropped probe never reaches the server. A delayed one does: the server sees one request that it does not know.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+use super::condition::{Setting, Stream};
+
+/// A request to which an HTTP service, `MongoDB` and Kafka all react: with an answer, a hint, a close.
+const REQUEST: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
+/// How long a cut link must stay silent.
+const SILENCE: Duration = Duration::from_millis(50);
+/// How long an open one must stay open.
+const OPEN: Duration = Duration::from_millis(20);
+/// How long connecting may take on the loopback.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(1);
+/// How long an answer is waited for beyond the delay.
+const ANSWER_DEADLINE: Duration = Duration::from_millis(500);
+/// Rounding of timers on both sides.
+const TOLERANCE: Duration = Duration::from_millis(2);
+
+/// A probe that shows something else than was expected.
+#[derive(Debug)]
+pub(super) struct Surprise {
+    pub(super) expected: String,
+    pub(super) seen: String,
+}
+
+/// Probes a link whose proxy is set to `setting`; what was seen, in words.
+pub(super) async fn probe(setting: &Setting, listen: SocketAddr, upstream: SocketAddr) -> Result<String, Surprise> {
+    if !setting.enabled {
+        return expect_refused(listen).await;
+    }
+    let seen = if setting.drops(Stream::Upstream) {
+        expect_silence(listen, Some(REQUEST), SILENCE).await
+    } else if setting.drops(Stream::Downstream) {
+        expect_silence(listen, None, SILENCE).await
+    } else if setting.least_delay(Stream::Upstream) > Duration::ZERO {
+        expect_delay(setting, listen).await
+    } else {
+        expect_silence(listen, None, OPEN).await
+    };
+    match seen {
+        Err(Surprise { seen, .. }) if seen.contains("closed") && !is_listening(upstream).await => {
+            Ok(format!("{seen}: the server behind does not listen (the setting was read back)"))
+        }
+        other => other,
+    }
+}
+
+async fn expect_refused(listen: SocketAddr) -> Result<String, Surprise> {
+    match connect(listen).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok("connection refused".to_owned()),
+        Err(error) => Err(surprise("a refused connection", format!("connecting said: {error}"))),
+        Ok(_) => Err(surprise("a refused connection", "it was accepted".to_owned())),
+    }
+}
+
+async fn expect_silence(listen: SocketAddr, request: Option<&[u8]>, long: Duration) -> Result<String, Surprise> {
+    let expected = format!("an accepted connection and then nothing for {long:?}");
+    let mut connection =
+        connect(listen).await.map_err(|error| surprise(&expected, format!("connecting said: {error}")))?;
+    if let Some(request) = request {
+        let sent = connection.write_all(request).await;
+        sent.map_err(|error| surprise(&expected, format!("the connection was closed: {error}")))?;
+    }
+    match timeout(long, connection.read(&mut [0; 64])).await {
+        Err(_) if request.is_some() => Ok(format!("accepted, a request sent, neither answer nor close for {long:?}")),
+        Err(_) => Ok(format!("accepted and not closed for {long:?}")),
+        Ok(Ok(0)) => Err(surprise(&expected, "it was closed at once".to_owned())),
+        Ok(Ok(bytes)) => Err(surprise(&expected, format!("{bytes} bytes came"))),
+        Ok(Err(error)) => Err(surprise(&expected, format!("the connection was closed: {error}"))),
+    }
+}
+
+async fn expect_delay(setting: &Setting, listen: SocketAddr) -> Result<String, Surprise> {
+    let (there, back) = (setting.least_delay(Stream::Upstream), setting.least_delay(Stream::Downstream));
+    let most = setting.most_delay(Stream::Upstream) + setting.most_delay(Stream::Downstream);
+    let expected = format!("no answer before {:?} and no close before {there:?}", there + back);
+    let failed = |error: io::Error| surprise(&expected, format!("the connection was closed: {error}"));
+    let mut connection = connect(listen).await.map_err(failed)?;
+    let sent_at = Instant::now();
+    connection.write_all(REQUEST).await.map_err(failed)?;
+    let answer = timeout(most + ANSWER_DEADLINE, connection.read(&mut [0; 64])).await;
+    let after = sent_at.elapsed();
+    // Toxiproxy delays bytes, not the end of a stream: a server that closes is seen after the way there alone.
+    let (what, least) = match answer {
+        Err(_) => return Ok(format!("accepted, a request sent, nothing came within {after:.0?}")),
+        Ok(Ok(0) | Err(_)) => ("was closed", there),
+        Ok(Ok(_)) => ("was answered", there + back),
+    };
+    if after + TOLERANCE < least {
+        return Err(surprise(&expected, format!("it {what} after {after:.1?}")));
+    }
+    Ok(format!("a request {what} after {after:.0?}"))
+}
+
+async fn is_listening(server: SocketAddr) -> bool {
+    connect(server).await.is_ok()
+}
+
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    timeout(CONNECT_DEADLINE, TcpStream::connect(address)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+fn surprise(expected: &str, seen: String) -> Surprise {
+    Surprise { expected: expected.to_owned(), seen }
+}
