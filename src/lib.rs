@@ -8,4 +8,5 @@ pub mod checker;
 pub mod fault;
 pub mod history;
 pub mod link;
+pub mod load;
 pub mod scenario;
