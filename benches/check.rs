@@ -1,0 +1,191 @@
+//! How long a history of a million operations takes to judge, and how much memory: `cargo bench --profile dev --bench
+//! check [OPERATIONS]`. A generated inventory run: each purchase is invoked, stored with its outbox row, answered,
+//! recorded, marked and applied to a view; 1 in 1,000 events is lost, so that every invariant has something to look at.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use tornwrite::checker::judge;
+use tornwrite::history::entry::{
+    Change, ChangeKind, Complete, Drain, DrainEnd, End, Entry, Header, Invoke, Outcome, Part, Record, WitnessEvent,
+    WitnessStep,
+};
+use tornwrite::history::facts::Facts;
+use tornwrite::history::reader::Reader;
+use tornwrite::scenario::resolved::Resolved;
+
+const PRODUCTS: u64 = 1_000;
+
+fn main() {
+    let operations = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(1_000_000);
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().join("history.jsonl");
+    write(&path, operations).expect("the history can be written");
+    let size = std::fs::metadata(&path).expect("it was just written").len();
+    let resolved = resolved();
+
+    let started = Instant::now();
+    let entries = Reader::open(&path).expect("it can be opened").fold(0_u64, |count, entry| {
+        entry.expect("every line is an entry");
+        count + 1
+    });
+    println!("{operations} operations, {entries} entries, {} MB", size / 1_000_000);
+    println!("reading alone          {:6.2} s", started.elapsed().as_secs_f64());
+
+    let started = Instant::now();
+    let facts = Facts::read(&resolved, Reader::open(&path).expect("it can be opened")).expect("it can be read");
+    println!("reading and facts      {:6.2} s", started.elapsed().as_secs_f64());
+
+    let started = Instant::now();
+    let judgement = judge(&resolved, &facts);
+    println!("checking               {:6.2} s", started.elapsed().as_secs_f64());
+    for anomaly in &judgement.anomalies {
+        println!("                       {} {}", anomaly.count, anomaly.kind.name());
+    }
+    let process = procfs::process::Process::myself().and_then(|process| process.status()).expect("/proc can be read");
+    println!("peak resident memory   {:6} MB", process.vmhwm.unwrap_or_default() / 1_024);
+}
+
+fn resolved() -> Resolved {
+    Resolved {
+        name: "bench".to_owned(),
+        scenario: toml::from_str(include_str!("../tests/golden/scenario.toml")).expect("the scenario is valid"),
+        manifest: toml::from_str(include_str!("../tests/golden/manifest.toml")).expect("the manifest is valid"),
+        manifest_folder: "tests/golden".into(),
+        variant: 0,
+    }
+}
+
+/// The writer of the history, and the state of the products.
+struct Output {
+    file: BufWriter<File>,
+    at: u64,
+    offsets: [i64; 2],
+    sold: Vec<(i64, i64)>,
+}
+
+impl Output {
+    fn entry(&mut self, entry: &Entry) -> std::io::Result<()> {
+        serde_json::to_writer(&mut self.file, entry)?;
+        self.file.write_all(b"\n")
+    }
+
+    fn change(&mut self, collection: &str, id: &str, kind: ChangeKind, after: Value) -> std::io::Result<()> {
+        self.at += 1_000;
+        let (collection, id) = (collection.to_owned(), id.to_owned());
+        let time = [(self.at / 1_000_000_000) as u32, 1];
+        self.entry(&Entry::Change(Change { at: self.at, collection, id, kind, after, time, transaction: None }))
+    }
+
+    fn purchase(&mut self, number: u64) -> std::io::Result<()> {
+        let place = (number * 7_919) % PRODUCTS;
+        let (operation, product) = (format!("purchase-{number:07}"), format!("product-{place:03}"));
+        let event = format!("0190a5c2-7b1e-7000-8000-{number:012}");
+        let (sold, count) = &mut self.sold[place as usize];
+        (*sold, *count) = (*sold + 1, *count + 1);
+        let (sold, count) = (*sold, *count);
+        let values = BTreeMap::from([("product".to_owned(), json!(product)), ("quantity".to_owned(), json!(1))]);
+        self.entry(&Entry::Invoke(Invoke {
+            at: self.at,
+            due: self.at,
+            released: self.at,
+            operation: operation.clone(),
+            kind: "purchase".to_owned(),
+            part: Part::Load,
+            client: 0,
+            instance: "api-1".to_owned(),
+            values,
+        }))?;
+        let version = count + 1;
+        let stored = json!({"_id": product, "stock": 1_000_000 - sold, "version": version, "lastOperation": operation});
+        self.change("products", &product, ChangeKind::Update, stored)?;
+        let row = |published: Value| {
+            json!({"_id": event, "type": "purchase.completed", "subject": product, "operationId": operation,
+                "sequence": version, "publishedAt": published})
+        };
+        self.change("outbox", &event, ChangeKind::Insert, row(Value::Null))?;
+        self.entry(&Entry::Complete(Complete {
+            at: self.at,
+            operation: operation.clone(),
+            outcome: Outcome::Ok,
+            status: Some(201),
+            error: None,
+            sent: self.at,
+            attempts: 1,
+            kept: BTreeMap::from([("conflicts".to_owned(), json!(0))]),
+        }))?;
+        self.change("outbox", &event, ChangeKind::Update, row(json!({"$date": "2026-01-01T00:00:00Z"})))?;
+        if number % 1_000 == 999 {
+            return Ok(());
+        }
+        let partition = place % 2;
+        let offset = self.offsets[partition as usize];
+        self.offsets[partition as usize] += 1;
+        let headers = [
+            ("ce_specversion", "1.0"),
+            ("ce_id", &event),
+            ("ce_source", "/api"),
+            ("ce_type", "purchase.completed"),
+            ("ce_subject", &product),
+            ("ce_correlationid", &operation),
+            ("ce_sequence", &version.to_string()),
+            ("content-type", "application/json"),
+        ];
+        self.entry(&Entry::Record(Record {
+            at: self.at,
+            topic: "purchases".to_owned(),
+            partition: partition as i32,
+            offset,
+            key: Some(product.clone()),
+            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            payload: json!({"product": product, "quantity": 1}),
+            timestamp: Some(1_767_225_600_000),
+        }))?;
+        let view = json!({"_id": product, "sold": sold, "purchases": count, "lastEvent": event,
+            "lastOperation": operation});
+        let kind = if count == 1 { ChangeKind::Insert } else { ChangeKind::Update };
+        self.change("sales", &product, kind, view)
+    }
+}
+
+fn write(path: &Path, operations: u64) -> std::io::Result<()> {
+    let file = BufWriter::with_capacity(1 << 20, File::create(path)?);
+    let mut output = Output { file, at: 0, offsets: [0; 2], sold: vec![(0, 0); PRODUCTS as usize] };
+    output.entry(&Entry::Run(Header {
+        format: 1,
+        scenario: "bench".to_owned(),
+        variant: "golden".to_owned(),
+        seed: 1,
+        plan: "0".to_owned(),
+        started: "2026-01-01T00:00:00Z".to_owned(),
+        database: "bench".to_owned(),
+        topics: BTreeMap::new(),
+    }))?;
+    for witness in ["mongodb", "kafka"] {
+        let event = WitnessStep::Ready;
+        output.entry(&Entry::Witness(WitnessEvent { at: 0, witness: witness.to_owned(), event, detail: None }))?;
+    }
+    for place in 0..PRODUCTS {
+        let product = format!("product-{place:03}");
+        let document = json!({"_id": product, "stock": 1_000_000, "version": 1});
+        output.change("products", &product, ChangeKind::Setup, document)?;
+    }
+    for number in 0..operations {
+        output.purchase(number)?;
+    }
+    let at = output.at;
+    output.entry(&Entry::Drain(Drain {
+        at,
+        end: DrainEnd::Settled,
+        unpublished: 0,
+        lag: 0,
+        witnesses_caught_up: true,
+        outstanding: operations / 1_000,
+    }))?;
+    output.entry(&Entry::End(End { at, complete: true, reason: None, planned: Some(operations) }))?;
+    output.file.flush()
+}

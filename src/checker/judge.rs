@@ -1,0 +1,100 @@
+//! The verdict of a history.
+//!
+//! Checks are merged worst first: invalid, unknown, valid. One rule stands above: of a history that was cut short the
+//! verdict is unknown whatever it shows, because nobody can say what the rest held; what presence shows is listed.
+
+use super::absence::{Absence, cut_short};
+use super::finding::{Doubt, Finding};
+use super::verdict::{Anomaly, AnomalyKind, Check, CheckVerdict, FORMAT, Judgement, OperationCount, Verdict};
+use super::{acknowledgement, delivery, effect, expectation, guard, stock, version};
+use crate::history::entry::Outcome;
+use crate::history::facts::Facts;
+use crate::scenario::resolved::Resolved;
+
+/// Judges a history.
+pub fn judge(resolved: &Resolved, facts: &Facts) -> Judgement {
+    let absence = Absence::of(facts);
+    let survey = effect::survey(facts, &absence);
+    let mut findings = delivery::check(facts, &absence, &survey.unread);
+    findings.extend(survey.findings);
+    findings.extend(stock::check(facts));
+    findings.extend(version::check(facts));
+    findings.push(acknowledgement::check(facts, &absence));
+    findings.sort_by_key(|finding| finding.kind);
+
+    let forbidden = &resolved.manifest.forbidden;
+    let guards = guard::check(resolved, facts, &absence, &findings);
+    let mut checks: Vec<Check> = findings.iter().map(|finding| invariant(finding, forbidden)).collect();
+    let mut verdict = Verdict::Valid;
+    for (finding, check) in findings.iter().zip(&checks) {
+        if forbidden.contains(&finding.kind) {
+            verdict = verdict.max(weight(check.verdict));
+        }
+    }
+    verdict = guards.iter().map(|check| weight(check.verdict)).fold(verdict, Verdict::max);
+    let mut reasons: Vec<String> = Vec::new();
+    let is_forbidden = |check: &&Check| forbidden.iter().any(|kind| kind.name() == check.name);
+    for check in guards.iter().chain(checks.iter().filter(is_forbidden)) {
+        if check.verdict == CheckVerdict::Unknown && !reasons.contains(&check.reason) {
+            reasons.push(check.reason.clone());
+        }
+    }
+    checks.extend(guards);
+    let cut = cut_short(facts);
+    if cut.is_some() {
+        verdict = Verdict::Unknown;
+    }
+    let anomalies = anomalies(findings, forbidden);
+    let expected = &resolved.variant().expect;
+    let objections = expectation::objections(expected, verdict, &anomalies);
+    let is_decided = reasons.is_empty() || expected.verdict == Some(Verdict::Unknown);
+    let as_expected = cut.is_none() && is_decided && objections.is_empty();
+    reasons.extend(objections);
+    Judgement { format: FORMAT, verdict, as_expected, reasons, operations: count(facts), anomalies, checks }
+}
+
+fn weight(check: CheckVerdict) -> Verdict {
+    match check {
+        CheckVerdict::Valid | CheckVerdict::NotChecked => Verdict::Valid,
+        CheckVerdict::Unknown => Verdict::Unknown,
+        CheckVerdict::Invalid => Verdict::Invalid,
+    }
+}
+
+fn invariant(finding: &Finding, forbidden: &[AnomalyKind]) -> Check {
+    let name = finding.kind.name().to_owned();
+    let (verdict, reason) = match (&finding.doubt, finding.count) {
+        (Some(Doubt::NotChecked(reason)), _) => (CheckVerdict::NotChecked, reason.clone()),
+        (Some(Doubt::Unknown(reason)), _) => {
+            (CheckVerdict::Unknown, format!("{name} can be neither found nor ruled out: {reason}"))
+        }
+        (None, 0) => (CheckVerdict::Valid, String::new()),
+        (None, count) if forbidden.contains(&finding.kind) => (CheckVerdict::Invalid, format!("found: {count}")),
+        (None, count) => (CheckVerdict::Valid, format!("found: {count}; this workload does not forbid it")),
+    };
+    Check { name, verdict, reason }
+}
+
+fn anomalies(findings: Vec<Finding>, forbidden: &[AnomalyKind]) -> Vec<Anomaly> {
+    let found = findings.into_iter().filter(|finding| finding.count > 0);
+    found
+        .map(|finding| Anomaly {
+            kind: finding.kind,
+            count: finding.count,
+            forbidden: forbidden.contains(&finding.kind),
+            examples: finding.examples,
+        })
+        .collect()
+}
+
+fn count(facts: &Facts) -> OperationCount {
+    let mut count = OperationCount::default();
+    for operation in &facts.operations {
+        match operation.outcome() {
+            Outcome::Ok => count.ok += 1,
+            Outcome::Fail => count.fail += 1,
+            Outcome::Info => count.info += 1,
+        }
+    }
+    count
+}
