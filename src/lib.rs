@@ -9,4 +9,6 @@ pub mod fault;
 pub mod history;
 pub mod link;
 pub mod load;
+pub mod metrics;
 pub mod scenario;
+pub mod store;
