@@ -16,6 +16,8 @@ pub mod duration;
 pub mod file;
 pub mod manifest;
 pub mod plan;
+pub mod reader;
 pub mod resolved;
 pub mod setup;
 pub mod template;
+pub mod validation;
