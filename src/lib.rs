@@ -5,10 +5,13 @@
 //! history`; `cli → checker → history`; `cli → report → {checker::verdict, metrics, store}`.
 
 pub mod checker;
+pub mod environment;
 pub mod fault;
 pub mod history;
 pub mod link;
 pub mod load;
 pub mod metrics;
+pub mod process;
 pub mod scenario;
+pub mod service;
 pub mod store;
