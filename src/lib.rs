@@ -15,3 +15,4 @@ pub mod process;
 pub mod scenario;
 pub mod service;
 pub mod store;
+pub mod witness;
