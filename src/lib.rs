@@ -12,6 +12,7 @@ pub mod link;
 pub mod load;
 pub mod metrics;
 pub mod process;
+pub mod report;
 pub mod scenario;
 pub mod service;
 pub mod store;

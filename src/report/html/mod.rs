@@ -1,0 +1,17 @@
+//! The pages: self-contained (style and drawings inline), no script, no request, readable from 360 px to a wide screen,
+//! light and dark, on paper and by a screen reader.
+//!
+//! In reading order:
+//! - [`run`]: the page `report.html`
+//! - [`comparison`]: the page `comparison.html`
+//! - [`stage`]: the load stage by stage, in both pages
+//! - [`story`]: an anomaly, step by step
+//! - [`table`]: the tables of a run
+//! - [`page`]: what both pages share
+
+pub mod comparison;
+pub mod page;
+pub mod run;
+pub mod stage;
+pub mod story;
+pub mod table;

@@ -1,0 +1,15 @@
+//! Plots as SVG, drawn by plotters, legible on light and dark pages: colours are CSS variables.
+//!
+//! In reading order:
+//! - [`run`]: which plots a run has
+//! - [`chart`]: lines and bars on axes with units; fault windows shaded
+//! - [`axis`]: round ticks, linear and logarithmic
+//! - [`svg`]: from plotters' fixed colours to CSS variables; a plot as a file of its own
+
+pub mod axis;
+pub mod chart;
+pub mod run;
+pub mod svg;
+
+pub use run::of_run;
+pub use svg::Plot;
