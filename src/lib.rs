@@ -5,6 +5,7 @@
 //! history`; `cli → checker → history`; `cli → report → {checker::verdict, metrics, store}`.
 
 pub mod checker;
+pub mod cli;
 pub mod environment;
 pub mod fault;
 pub mod history;
@@ -13,6 +14,7 @@ pub mod load;
 pub mod metrics;
 pub mod process;
 pub mod report;
+pub mod run;
 pub mod scenario;
 pub mod service;
 pub mod store;

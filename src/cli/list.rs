@@ -1,0 +1,66 @@
+//! `torn list`: scenarios, workloads with their patterns, and stored runs.
+
+use std::path::{Path, PathBuf};
+
+use super::exit::{Exit, Failure};
+use crate::scenario::manifest::Manifest;
+use crate::scenario::reader;
+use crate::store;
+
+/// Where to look.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// A folder with scenario files
+    #[arg(default_value = "scenarios")]
+    folder: PathBuf,
+    /// The folder of stored runs
+    #[arg(long, default_value = store::DEFAULT_FOLDER)]
+    out: PathBuf,
+}
+
+/// Prints what there is.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    println!("Scenarios in {}:", arguments.folder.display());
+    for path in scenario_files(&arguments.folder)? {
+        match reader::read(&path, &[]) {
+            Ok(variants) => {
+                let first = &variants[0];
+                println!("  {} ({}): {}", path.display(), first.manifest.name, first.scenario.description);
+                for variant in &variants {
+                    println!("      {}", variant.variant().name);
+                }
+            }
+            Err(error) => println!("  {}: cannot be used\n      {error}", path.display()),
+        }
+    }
+    println!("\nBuilt-in workloads:");
+    for (_, text) in reader::BUILT_IN {
+        let manifest: Manifest = toml::from_str(text).expect("a test reads every built-in manifest");
+        println!("  {}: {}", manifest.name, manifest.description);
+        for (axis, spec) in &manifest.axis {
+            for (value, meaning) in &spec.values {
+                println!("      {axis} = {value:?}: {meaning}");
+            }
+        }
+    }
+    println!("\nRuns in {}:", arguments.out.display());
+    for run in store::runs(&arguments.out)? {
+        println!("  {}", run.path().display());
+    }
+    Ok(Exit::AsExpected)
+}
+
+fn scenario_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
+        .collect();
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,28 @@
+//! One run of one variant: the phases in order, and the way down that is always taken.
+//!
+//! In reading order:
+//! - [`conduct`]: from the folder to the stored history, whatever happens in between
+//! - `phases`: what happens in between
+//! - `context`: what every phase knows, and why a run may be cut short
+//! - `wiring`: addresses and templates, for links, services, witnesses and clients
+//! - `stage`: everything that is up while a run goes on, and how it comes down
+//! - `names`: the run's own database, topics and consumer groups
+//! - `processes`: kill, restart, pause and resume by name, for the nemesis
+//! - `drain`: when absence may be judged
+//! - `host`: the machine, for `run.json`
+//! - [`event`]: what a run tells whoever watches it
+//!
+//! **Architecture invariant:** a run records and never judges.
+
+pub mod conduct;
+mod context;
+mod drain;
+pub mod event;
+mod host;
+mod names;
+mod phases;
+mod processes;
+mod stage;
+mod wiring;
+
+pub use conduct::{Ended, RunError, RunRequest, run};

@@ -1,0 +1,51 @@
+//! A run's own database, topics and consumer groups, so that runs never see each other's.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::scenario::resolved::Resolved;
+
+/// The names of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Names {
+    /// `torn-1f0c3a9e`: marks the run's processes and folders.
+    pub(super) run: String,
+    /// The database.
+    pub(super) database: String,
+    /// The manifest's topic names → the run's.
+    pub(super) topics: BTreeMap<String, String>,
+    /// The manifest's consumer names → the run's group ids.
+    pub(super) groups: IndexMap<String, String>,
+}
+
+impl Names {
+    /// New names. They are no part of the plan: two runs of one plan must differ in them.
+    pub(super) fn new(resolved: &Resolved) -> Self {
+        let id = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
+        let topics = resolved.manifest.topic.keys().map(|topic| (topic.clone(), format!("{id}.{topic}"))).collect();
+        let groups = resolved
+            .manifest
+            .consumer
+            .iter()
+            .map(|(name, consumer)| (name.clone(), format!("{id}.{}", consumer.group)))
+            .collect();
+        Self { run: format!("torn-{id}"), database: format!("torn_{id}"), topics, groups }
+    }
+
+    /// What templates of commands and environments may name: parameters, pattern values, topics and groups.
+    pub(super) fn variables(&self, resolved: &Resolved) -> IndexMap<String, Value> {
+        let mut variables = resolved.parameters();
+        for (axis, value) in &resolved.variant().pattern {
+            variables.insert(format!("pattern.{axis}"), value.clone().into());
+        }
+        for (topic, name) in &self.topics {
+            variables.insert(format!("topic.{topic}"), name.clone().into());
+        }
+        for (consumer, group) in &self.groups {
+            variables.insert(format!("group.{consumer}"), group.clone().into());
+        }
+        variables
+    }
+}

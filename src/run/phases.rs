@@ -1,0 +1,253 @@
+//! The phases between the first line of the history and the way down.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::Either;
+use tokio::sync::{mpsc, watch};
+
+use super::context::{Context, Cut};
+use super::drain::Drainage;
+use super::event::{Event, Live};
+use super::processes::Processes;
+use super::stage::Stage;
+use super::wiring;
+use crate::environment::{ClientPath, Environment};
+use crate::fault::{FaultLog, Nemesis, Schedule, Stops};
+use crate::history::entry::{DrainEnd, Entry, PhaseName};
+use crate::link::Links;
+use crate::link::topology::Topology;
+use crate::load::arrivals::load_duration;
+use crate::load::progress::Progress;
+use crate::load::{self, LoadSpec, LoadSummary};
+use crate::process::UnexpectedExit;
+use crate::scenario::plan::Plan;
+use crate::service::Services;
+use crate::witness::{Gauges, Witnesses};
+
+/// From here to the first arrival: time to open connections.
+const LEAD: Duration = Duration::from_millis(300);
+
+/// How long the final reads may take.
+const READ_WITHIN: Duration = Duration::from_secs(60);
+
+/// How often a sample is taken.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether the history can still be written.
+const LOOK_AT_HISTORY_EVERY: Duration = Duration::from_millis(250);
+
+/// Plays all phases; the number of operations planned for the measured load, where that is known.
+pub(super) async fn play(
+    context: &Context,
+    stage: &mut Stage,
+    exits: mpsc::Receiver<UnexpectedExit>,
+) -> Result<Option<u64>, Cut> {
+    let failed = watch_for_failure(context, exits);
+    // Biased: a failure is told as what it is, not as what it leads to. The phases stop where they are; the stage
+    // comes down in order.
+    tokio::select! {
+        biased;
+        reason = failed => Err(Cut::Failed(reason)),
+        played = phases(context, stage) => played,
+    }
+}
+
+async fn phases(context: &Context, stage: &mut Stage) -> Result<Option<u64>, Cut> {
+    let resolved = &context.resolved;
+    let plan = Arc::new(Plan::new(resolved)?);
+    let schedule = Schedule::plan(resolved, load_duration(&resolved.scenario.load))?;
+    unless_cancelled(context, set_up(context, stage, &plan)).await?;
+    let summary = load_and_faults(context, stage, plan, schedule).await?;
+
+    context.enter(PhaseName::Drain);
+    if let Some(links) = &stage.links {
+        links.heal_all().await?;
+        // Nothing more happens to them; the way down need not heal them again.
+        stage.links = None;
+    }
+    let cut = if let (Some(witnesses), Some(sampler)) = (&stage.witnesses, &stage.sampler) {
+        let drainage = Drainage {
+            witnesses,
+            sampler,
+            obligations: &context.obligations,
+            recorder: &context.recorder,
+            settle_after: resolved.manifest.settle_after,
+            deadline: resolved.scenario.drain_deadline,
+            cancellation: &context.cancellation,
+            observer: &context.observer,
+        };
+        let drain = drainage.wait().await;
+        let cut = drain.end == DrainEnd::Cut;
+        context.recorder.record(Entry::Drain(drain));
+        context.enter(PhaseName::FinalReads);
+        // A final read that failed is no failure of the run: what is missing makes the verdict unknown, and says so.
+        if let Err(error) = witnesses.final_reads(std::time::Instant::now() + READ_WITHIN).await {
+            (context.observer)(Event::Remark(format!("the final reads are not complete: {error}")));
+        }
+        cut
+    } else {
+        false
+    };
+    if cut || summary.cancelled || context.cancellation.is_cancelled() {
+        return Err(Cut::Interrupted);
+    }
+    Ok(summary.planned)
+}
+
+/// Servers, links, witnesses, services.
+async fn set_up(context: &Context, stage: &mut Stage, plan: &Plan) -> Result<(), Cut> {
+    let resolved = &context.resolved;
+    context.enter(PhaseName::Environment);
+    let here = Topology::of_variant(resolved);
+    let needs = wiring::needs(context);
+    let environment = Arc::new(Environment::up(&needs, &stage.supervisor).await?);
+    stage.environment = Some(Arc::clone(&environment));
+
+    context.enter(PhaseName::Setup);
+    let mut specs = Vec::new();
+    if needs.client_path == ClientPath::Proxied {
+        for link in here.links() {
+            specs.push(wiring::link_spec(context, &environment, link)?);
+        }
+    }
+    if !specs.is_empty() {
+        stage.links = Some(Links::create(environment.toxiproxy_api()?, specs).await?);
+    }
+    let spec = wiring::witness_spec(context, &environment, plan)?;
+    stage.witnesses = Some(Witnesses::start(spec, context.recorder.clone(), Arc::new(|_| {})).await?);
+
+    context.enter(PhaseName::Services);
+    let specs = wiring::service_specs(context, &environment)?;
+    stage.services = Some(Arc::new(Services::start(specs, &stage.supervisor, &context.logs).await?));
+    stage.look_up_pids();
+    Ok(())
+}
+
+/// The measured part: clients work, the nemesis strikes.
+async fn load_and_faults(
+    context: &Context,
+    stage: &mut Stage,
+    plan: Arc<Plan>,
+    schedule: Schedule,
+) -> Result<LoadSummary, Cut> {
+    let scenario = &context.resolved.scenario;
+    let progress = Arc::new(Progress::default());
+    let witnesses = stage.witnesses.as_ref().expect("the stage is set");
+    let gauges = Gauges { processes: usage_of(stage), in_flight: in_flight_of(&progress, context) };
+    let sampler = Arc::new(witnesses.sampler(SAMPLE_EVERY, gauges)?);
+    stage.sampler = Some(Arc::clone(&sampler));
+
+    let start = context.recorder.now() + u64::try_from(LEAD.as_nanos()).expect("short");
+    let load_start = context.recorder.clock().instant(start) + scenario.load.warm_up;
+    let spec = LoadSpec {
+        plan,
+        load: scenario.load.clone(),
+        seed: scenario.seed,
+        targets: wiring::targets(context, stage)?,
+        recorder: context.recorder.clone(),
+        start,
+    };
+    let stops = Stops::default();
+    let (striking, faults) = match (&stage.links, &stage.environment, &stage.services) {
+        (Some(links), Some(environment), Some(services)) => {
+            let (environment, services) = (Arc::clone(environment), Arc::clone(services));
+            let processes = Arc::new(Processes { environment, services, sampler });
+            let (nemesis, faults) = Nemesis::new(links.clone(), processes, context.recorder.clone());
+            let stops = stops.clone();
+            let strike = async move { nemesis.run(schedule, load_start.into(), stops).await };
+            (Either::Left(strike), Some(faults))
+        }
+        _ => (Either::Right(async { FaultLog::default() }), None),
+    };
+    show(context, &progress, start, faults);
+
+    let loading = async {
+        let summary = load::run(spec, context.cancellation.clone(), progress).await;
+        // No fault outlives the load: what is still in place is healed now.
+        stops.heal.cancel();
+        summary
+    };
+    let (summary, log) = tokio::join!(loading, striking);
+    tell_faults(context, &log)?;
+    Ok(summary?)
+}
+
+/// A fault for time 0 that was never in place makes the run prove nothing; later ones make its verdict unknown.
+fn tell_faults(context: &Context, log: &FaultLog) -> Result<(), Cut> {
+    if let Some((fault, reason)) = log.missing_at_start().next() {
+        return Err(Cut::Failed(format!("{} was not in place when the load began: {reason}", fault.name())));
+    }
+    for (fault, reason) in log.not_injected() {
+        (context.observer)(Event::Remark(format!("{} could not be injected: {reason}", fault.name())));
+    }
+    for (fault, reason) in log.not_healed() {
+        (context.observer)(Event::Remark(format!("{} could not be healed: {reason}", fault.name())));
+    }
+    Ok(())
+}
+
+fn usage_of(stage: &Stage) -> Arc<dyn Fn() -> BTreeMap<String, crate::history::entry::ProcessSample> + Send + Sync> {
+    let pids = Arc::clone(&stage.pids);
+    Arc::new(move || Stage::usage(&pids))
+}
+
+fn in_flight_of(progress: &Arc<Progress>, context: &Context) -> Arc<dyn Fn() -> u64 + Send + Sync> {
+    let (progress, clock) = (Arc::clone(progress), context.recorder.clock());
+    Arc::new(move || progress.view(clock.now()).in_flight)
+}
+
+/// Gives whoever watches a view of the load.
+fn show(context: &Context, progress: &Arc<Progress>, start: u64, faults: Option<watch::Receiver<Vec<String>>>) {
+    let (progress, clock) = (Arc::clone(progress), context.recorder.clock());
+    let load = &context.resolved.scenario.load;
+    let total = load.warm_up + load_duration(load);
+    (context.observer)(Event::Phase(PhaseName::Load));
+    (context.observer)(Event::Load(Arc::new(move || {
+        let now = clock.now();
+        let view = progress.view(now);
+        Live {
+            elapsed: Duration::from_nanos(now.saturating_sub(start)).min(total),
+            total,
+            rate: view.rate as f64,
+            in_flight: view.in_flight,
+            p99: view.p99,
+            ok: view.outcomes.ok,
+            fail: view.outcomes.fail,
+            info: view.outcomes.info,
+            faults: faults.as_ref().map(|faults| faults.borrow().clone()).unwrap_or_default(),
+        }
+    })));
+}
+
+/// Why the run cannot go on: the history cannot be written, or a server ended by itself. A service under test that
+/// ends by itself is no failure of the run: it is recorded, and told.
+async fn watch_for_failure(context: &Context, mut exits: mpsc::Receiver<UnexpectedExit>) -> String {
+    let mut ticks = tokio::time::interval(LOOK_AT_HISTORY_EVERY);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {
+                if let Some(failure) = context.recorder.failure() {
+                    return format!("the history can no longer be written: {failure}");
+                }
+            }
+            Some(exit) = exits.recv() => {
+                let lines = exit.last_lines.join("\n    ");
+                let what = format!("{} ended by itself ({}); its last lines:\n    {lines}", exit.process, exit.status);
+                if context.resolved.instances().iter().any(|instance| instance.name == exit.process) {
+                    (context.observer)(Event::Remark(what));
+                } else {
+                    return what;
+                }
+            }
+        }
+    }
+}
+
+async fn unless_cancelled<T>(context: &Context, step: impl Future<Output = Result<T, Cut>>) -> Result<T, Cut> {
+    tokio::select! {
+        () = context.cancellation.cancelled() => Err(Cut::Interrupted),
+        done = step => done,
+    }
+}

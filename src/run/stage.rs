@@ -1,0 +1,118 @@
+//! Everything that is up while a run goes on, and how it comes down, from whatever point the run has reached.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::task::JoinHandle;
+
+use super::context::Context;
+use crate::environment::Environment;
+use crate::history::entry::{PhaseName, ProcessSample};
+use crate::link::Links;
+use crate::process::{Supervisor, usage};
+use crate::service::Services;
+use crate::witness::{Sampler, Witnesses};
+
+/// How long healing all links may take on the way down.
+const HEAL_WITHIN: Duration = Duration::from_secs(30);
+
+/// How often the process ids for the samples are looked up.
+const LOOK_UP_EVERY: Duration = Duration::from_millis(500);
+
+/// What is up.
+pub(super) struct Stage {
+    pub(super) supervisor: Supervisor,
+    pub(super) environment: Option<Arc<Environment>>,
+    pub(super) links: Option<Links>,
+    pub(super) witnesses: Option<Witnesses>,
+    pub(super) sampler: Option<Arc<Sampler>>,
+    pub(super) services: Option<Arc<Services>>,
+    /// Name → process id, for the samples.
+    pub(super) pids: Arc<Mutex<BTreeMap<String, u32>>>,
+    look_up: Option<JoinHandle<()>>,
+}
+
+impl Stage {
+    pub(super) fn new(supervisor: Supervisor) -> Self {
+        Self {
+            supervisor,
+            environment: None,
+            links: None,
+            witnesses: None,
+            sampler: None,
+            services: None,
+            pids: Arc::default(),
+            look_up: None,
+        }
+    }
+
+    /// Keeps the process ids for the samples up to date.
+    pub(super) fn look_up_pids(&mut self) {
+        let environment = self.environment.as_ref().map(Arc::downgrade);
+        let services = self.services.as_ref().map(Arc::downgrade);
+        let pids = Arc::clone(&self.pids);
+        if let Some(previous) = self.look_up.take() {
+            previous.abort();
+        }
+        self.look_up = Some(tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(LOOK_UP_EVERY);
+            loop {
+                ticks.tick().await;
+                let mut all = Vec::new();
+                if let Some(environment) = environment.as_ref().and_then(std::sync::Weak::upgrade) {
+                    all.extend(environment.processes().await);
+                }
+                if let Some(services) = services.as_ref().and_then(std::sync::Weak::upgrade) {
+                    all.extend(services.processes().await);
+                }
+                *pids.lock().unwrap_or_else(PoisonError::into_inner) = all.into_iter().collect();
+            }
+        }));
+    }
+
+    /// What each process has used; `torn` is the harness itself.
+    pub(super) fn usage(pids: &Mutex<BTreeMap<String, u32>>) -> BTreeMap<String, ProcessSample> {
+        let by_group = usage::by_group();
+        let pids = pids.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut samples: BTreeMap<String, ProcessSample> =
+            pids.iter().filter_map(|(name, pid)| Some((name.clone(), *by_group.get(pid)?))).collect();
+        samples.extend(usage::own().map(|own| ("torn".to_owned(), own)));
+        samples
+    }
+
+    /// Takes everything down, in the order that loses nothing: heal, services, witnesses, servers, guard.
+    pub(super) async fn down(mut self, context: &Context) -> anyhow::Result<()> {
+        context.enter(PhaseName::Stop);
+        let mut first_error = Ok(());
+        let mut note = |result: anyhow::Result<()>| {
+            if first_error.is_ok() {
+                first_error = result;
+            }
+        };
+        if let Some(look_up) = self.look_up.take() {
+            look_up.abort();
+            let _ = look_up.await;
+        }
+        if let Some(links) = self.links.take() {
+            // Only after a cut (the drain begins by healing): this is what lets the services stop in order.
+            let healed = tokio::time::timeout(HEAL_WITHIN, links.heal_all()).await;
+            note(healed.context("the links did not heal in time").and_then(|healed| Ok(healed.map(|_| ())?)));
+        }
+        if let Some(services) = self.services.take().and_then(Arc::into_inner) {
+            note(services.stop().await.context("a service did not stop"));
+        }
+        if let Some(sampler) = self.sampler.take().and_then(Arc::into_inner) {
+            sampler.stop().await;
+        }
+        if let Some(witnesses) = self.witnesses.take() {
+            witnesses.stop().await;
+        }
+        if let Some(environment) = self.environment.take().and_then(Arc::into_inner) {
+            note(environment.down().await.context("a server did not stop"));
+        }
+        note(self.supervisor.finish().await.context("the guard could not clean up"));
+        first_error
+    }
+}

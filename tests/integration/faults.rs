@@ -1,0 +1,295 @@
+//! The nemesis on a real Toxiproxy and real processes: what it does it takes back, and every step is in the history.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use procfs::process::{ProcState, Process};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+use tornwrite::fault::{
+    Fault, FaultKind, FaultLog, FaultOutcome, Nemesis, Processes, Schedule, Stops, Strikes, Target,
+};
+use tornwrite::history::entry::{Entry, FORMAT, FaultEvent, FaultStep, Header};
+use tornwrite::history::reader::Reader;
+use tornwrite::history::recorder::{Clock, Recorder, Writer};
+use tornwrite::link::LinkFault;
+
+use crate::links::stage::{SOON, Stage};
+
+/// Long enough that only an early stop ends it.
+const FOR_EVER: Duration = Duration::from_secs(3600);
+
+/// Processes that do nothing but live.
+#[derive(Default)]
+struct Sleepers {
+    children: Mutex<BTreeMap<String, Child>>,
+}
+
+impl Sleepers {
+    fn with(names: &[&str]) -> Arc<Self> {
+        let sleepers = Self::default();
+        for name in names {
+            sleepers.start(name);
+        }
+        Arc::new(sleepers)
+    }
+
+    fn start(&self, name: &str) {
+        let child = Command::new("sleep").arg("600").spawn().expect("sleep starts");
+        self.children.lock().expect("nothing panics with it").insert(name.to_owned(), child);
+    }
+
+    fn pid(&self, name: &str) -> i32 {
+        let children = self.children.lock().expect("nothing panics with it");
+        i32::try_from(children[name].id()).expect("a process id is an i32")
+    }
+
+    /// As the kernel sees it; a killed one was waited for and is gone.
+    fn state(&self, name: &str) -> Option<ProcState> {
+        Process::new(self.pid(name)).and_then(|process| process.stat()).and_then(|stat| stat.state()).ok()
+    }
+
+    fn is_stopped(&self, name: &str) -> bool {
+        self.state(name) == Some(ProcState::Stopped)
+    }
+
+    /// Signals and waits until the kernel has acted on it.
+    async fn signal(&self, name: &str, signal: Signal) -> anyhow::Result<String> {
+        kill(Pid::from_raw(self.pid(name)), signal)?;
+        let acted = async {
+            while self.is_stopped(name) != (signal == Signal::SIGSTOP) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(SOON, acted).await?;
+        Ok(signal.to_string())
+    }
+}
+
+impl Drop for Sleepers {
+    fn drop(&mut self) {
+        for child in self.children.get_mut().expect("nothing panics with it").values_mut() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Processes for Sleepers {
+    async fn kill(&self, name: &str) -> anyhow::Result<String> {
+        let mut children = self.children.lock().expect("nothing panics with it");
+        let child = children.get_mut(name).expect("the test started it");
+        child.kill()?;
+        Ok(child.wait()?.to_string())
+    }
+
+    async fn restart(&self, name: &str) -> anyhow::Result<String> {
+        self.start(name);
+        Ok(format!("pid {}", self.pid(name)))
+    }
+
+    async fn pause(&self, name: &str) -> anyhow::Result<String> {
+        self.signal(name, Signal::SIGSTOP).await
+    }
+
+    async fn resume(&self, name: &str) -> anyhow::Result<String> {
+        self.signal(name, Signal::SIGCONT).await
+    }
+}
+
+/// A nemesis with a history of its own.
+struct Court {
+    stage: Stage,
+    sleepers: Arc<Sleepers>,
+    nemesis: Nemesis<Sleepers>,
+    active: watch::Receiver<Vec<String>>,
+    writer: Writer,
+    folder: TempDir,
+}
+
+impl Court {
+    async fn convene() -> Self {
+        let (stage, sleepers) = (Stage::set().await, Sleepers::with(&["api-1", "kafka"]));
+        let folder = tempfile::tempdir().expect("a folder for the history");
+        let (recorder, writer) = Recorder::create(&history(&folder), Clock::start()).expect("a new history");
+        recorder.record(Entry::Run(Header {
+            format: FORMAT,
+            scenario: "test".to_owned(),
+            variant: "test".to_owned(),
+            seed: 1,
+            plan: String::new(),
+            started: String::new(),
+            database: String::new(),
+            topics: BTreeMap::new(),
+        }));
+        let (nemesis, active) = Nemesis::new(stage.links.clone(), Arc::clone(&sleepers), recorder);
+        Self { stage, sleepers, nemesis, active, writer, folder }
+    }
+
+    async fn carry_out(&self, faults: Vec<(Fault, Strikes)>) -> FaultLog {
+        let run = self.nemesis.run(Schedule { faults, left_out: 0 }, Instant::now(), Stops::default());
+        timeout(SOON, run).await.expect("the schedule is short")
+    }
+
+    /// Carries out and stops once this many faults are in place.
+    async fn stop_when(&self, count: usize, faults: Vec<(Fault, Strikes)>, stop: impl Fn(&Stops)) -> FaultLog {
+        let (stops, mut active) = (Stops::default(), self.active.clone());
+        let run = self.nemesis.run(Schedule { faults, left_out: 0 }, Instant::now(), stops.clone());
+        let stopped = async {
+            active.wait_for(|active| active.len() == count).await.expect("the nemesis lives");
+            stop(&stops);
+        };
+        timeout(SOON, async { tokio::join!(run, stopped).0 }).await.expect("it stops soon")
+    }
+
+    /// What the history says about faults; nothing is in place any more.
+    fn adjourn(self) -> Vec<FaultEvent> {
+        assert!(self.active.borrow().is_empty());
+        drop(self.nemesis);
+        self.writer.finish().expect("the history is written");
+        let entries = Reader::open(&history(&self.folder)).expect("a history");
+        let faults = entries.map(|entry| entry.expect("an entry").1).filter_map(|entry| match entry {
+            Entry::Fault(fault) => Some(fault),
+            _ => None,
+        });
+        faults.collect()
+    }
+}
+
+fn history(folder: &TempDir) -> PathBuf {
+    folder.path().join("history.jsonl")
+}
+
+fn cut(id: u32, at: Duration, duration: Duration, stage: &Stage) -> (Fault, Strikes) {
+    let target = Target::Link { client: "api".to_owned(), server: "kafka".to_owned() };
+    let kind = FaultKind::Link(LinkFault::Partition);
+    (Fault { id, at, duration, kind, target }, Strikes::Links(vec![stage.link.clone()]))
+}
+
+fn strike(id: u32, kind: FaultKind, name: &str, duration: Duration) -> (Fault, Strikes) {
+    let target = Target::Process(name.to_owned());
+    (Fault { id, at: Duration::ZERO, duration, kind, target }, Strikes::Processes(vec![name.to_owned()]))
+}
+
+fn steps(events: &[FaultEvent], fault: u32) -> Vec<FaultStep> {
+    events.iter().filter(|event| event.fault == fault).map(|event| event.step).collect()
+}
+
+const WHOLE_LIFE: [FaultStep; 4] = [FaultStep::Asked, FaultStep::Confirmed, FaultStep::Healing, FaultStep::Healed];
+
+#[tokio::test]
+async fn faults_that_overlap_are_each_carried_out_and_healed() {
+    let court = Court::convene().await;
+    let (short, killed) = (Duration::from_millis(150), court.sleepers.pid("kafka"));
+    let log = court
+        .carry_out(vec![
+            cut(0, Duration::from_millis(20), short, &court.stage),
+            strike(1, FaultKind::Kill, "kafka", short),
+            strike(2, FaultKind::Pause, "api-1", short),
+        ])
+        .await;
+    assert!(log.faults.iter().all(|(_, outcome)| *outcome == FaultOutcome::Healed), "{log:?}");
+    assert!(court.stage.works().await);
+    assert_ne!(court.sleepers.pid("kafka"), killed);
+    assert!(!court.sleepers.is_stopped("api-1"));
+    let events = court.adjourn();
+    for fault in 0..3 {
+        assert_eq!(steps(&events, fault), WHOLE_LIFE, "{events:?}");
+    }
+    let confirmed = |fault| events.iter().find(|event| event.fault == fault && event.step == FaultStep::Confirmed);
+    let kill = confirmed(1).expect("it was confirmed");
+    assert_eq!((kill.what.as_str(), &kill.targets[..]), ("kill kafka", &["kafka".to_owned()][..]));
+    assert!(kill.detail.as_ref().is_some_and(|detail| detail.contains("connection refused")), "{kill:?}");
+    assert_eq!(confirmed(0).expect("it was confirmed").targets, ["api-1 → kafka"]);
+}
+
+#[tokio::test]
+async fn a_fault_stays_for_its_duration_from_when_it_is_in_place() {
+    let court = Court::convene().await;
+    let duration = Duration::from_millis(200);
+    court.carry_out(vec![cut(0, Duration::ZERO, duration, &court.stage)]).await;
+    let events = court.adjourn();
+    let at = |step| events.iter().find(|event| event.step == step).expect("every step is there").at;
+    assert!(u128::from(at(FaultStep::Healing) - at(FaultStep::Confirmed)) >= duration.as_nanos());
+}
+
+#[tokio::test]
+async fn a_fault_that_finds_nobody_is_recorded_as_not_applicable() {
+    let court = Court::convene().await;
+    let (fault, _) = strike(0, FaultKind::Kill, "relay", FOR_EVER);
+    let log = court.carry_out(vec![(fault, Strikes::Nobody)]).await;
+    assert_eq!(log.faults[0].1, FaultOutcome::NotApplicable);
+    assert_eq!(steps(&court.adjourn(), 0), [FaultStep::NotApplicable]);
+}
+
+#[tokio::test]
+async fn an_early_stop_heals_everything_in_place_and_starts_nothing_more() {
+    let court = Court::convene().await;
+    let faults = vec![
+        cut(0, Duration::ZERO, FOR_EVER, &court.stage),
+        strike(1, FaultKind::Kill, "kafka", FOR_EVER),
+        strike(2, FaultKind::Pause, "api-1", FOR_EVER),
+        cut(3, FOR_EVER, FOR_EVER, &court.stage),
+    ];
+    let log = court
+        .stop_when(3, faults, |stops| {
+            assert_eq!(court.sleepers.state("kafka"), None);
+            assert!(court.sleepers.is_stopped("api-1"));
+            stops.heal.cancel();
+        })
+        .await;
+    let outcomes: Vec<&FaultOutcome> = log.faults.iter().map(|(_, outcome)| outcome).collect();
+    let healed = &FaultOutcome::Healed;
+    assert_eq!(outcomes, [healed, healed, healed, &FaultOutcome::NotStarted]);
+    assert!(court.stage.works().await);
+    assert!(court.sleepers.state("kafka").is_some(), "it was started again");
+    assert!(!court.sleepers.is_stopped("api-1"));
+    let events = court.adjourn();
+    assert_eq!(steps(&events, 0), WHOLE_LIFE);
+    assert_eq!(steps(&events, 3), []);
+    let early = events.iter().filter(|event| event.detail.as_deref() == Some("the run stops early"));
+    assert_eq!(early.count(), 3);
+}
+
+#[tokio::test]
+async fn a_run_that_is_torn_down_leaves_the_dead_dead_and_resumes_the_paused() {
+    let court = Court::convene().await;
+    let faults = vec![strike(0, FaultKind::Kill, "kafka", FOR_EVER), strike(1, FaultKind::Pause, "api-1", FOR_EVER)];
+    let log = court.stop_when(2, faults, |stops| stops.tear_down.cancel()).await;
+    assert_eq!(log.faults[0].1, FaultOutcome::LeftDead);
+    assert_eq!(log.faults[1].1, FaultOutcome::Healed);
+    assert_eq!(court.sleepers.state("kafka"), None);
+    assert!(!court.sleepers.is_stopped("api-1"));
+}
+
+#[tokio::test]
+async fn a_fault_that_cannot_be_injected_at_time_zero_is_missing_at_the_start() {
+    let mut court = Court::convene().await;
+    court.stage.toxiproxy.kill().await;
+    let later = cut(1, Duration::from_millis(50), FOR_EVER, &court.stage);
+    let log = court.carry_out(vec![cut(0, Duration::ZERO, FOR_EVER, &court.stage), later]).await;
+    // Nobody knows what a dead Toxiproxy left in place, so neither is said to be taken back.
+    assert_eq!(log.missing_at_start().count(), 1, "{log:?}");
+    assert_eq!(log.not_healed().count(), 2, "{log:?}");
+    let events = court.adjourn();
+    assert_eq!(steps(&events, 0), [FaultStep::Asked, FaultStep::Failed, FaultStep::Failed]);
+    let failed = events.iter().find(|event| event.step == FaultStep::Failed).expect("it failed");
+    let reason = failed.detail.as_deref().expect("a failure has a reason");
+    assert!(reason.contains("toxiproxy at 127.0.0.1"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_link_fault_that_fails_halfway_is_taken_back() {
+    let court = Court::convene().await;
+    let (fault, _) = cut(0, Duration::ZERO, FOR_EVER, &court.stage);
+    let nowhere = tornwrite::link::Link::new("api-2", "kafka");
+    let log = court.carry_out(vec![(fault, Strikes::Links(vec![court.stage.link.clone(), nowhere]))]).await;
+    assert!(matches!(&log.faults[0].1, FaultOutcome::NotInjected(reason) if reason.contains("no link api-2 → kafka")));
+    assert!(court.stage.works().await);
+}

@@ -1,0 +1,9 @@
+//! Everything that needs the built binary or the real stack, in one test binary.
+
+mod faults;
+mod links;
+mod load;
+mod runs;
+mod stack;
+mod torn;
+mod witness;
