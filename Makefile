@@ -1,0 +1,43 @@
+# The commands of everyday work. `make demo` and `make test` set everything up by themselves.
+
+.PHONY: demo test seeds bench fmt lint build stack bootstrap bootstrap-tests
+
+SCENARIO := dual-write-vs-outbox
+
+# Runs the comparison that this project is about and says where its page is, however the comparison ends.
+demo: stack
+	@status=0; cargo run --quiet --bin torn -- compare scenarios/$(SCENARIO).toml || status=$$?; \
+	page=results/$(SCENARIO)/latest/comparison.html; \
+	if [ -e $$page ]; then echo "the page: $(CURDIR)/$$page"; fi; exit $$status
+
+# All tests, those against real servers included.
+test: bootstrap-tests stack
+	cargo test --workspace
+
+# Random faults under 20 seeds: the outbox is to be valid and dual-write to lose events under each. Half an hour.
+seeds: stack
+	scripts/seeds scenarios/random-faults.toml 1 20
+
+# Prints figures; nothing passes or fails. In the profile of everything else, so that the world is built once.
+bench: stack
+	cargo bench --profile dev
+
+fmt:
+	cargo fmt --all
+
+lint: bootstrap
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+# What is missing of mongod, Kafka, Toxiproxy and the Python drivers goes into the cache.
+stack: build
+	@cargo run --quiet --bin torn -- stack install
+
+build: bootstrap
+	cargo build --workspace
+
+bootstrap:
+	@scripts/bootstrap
+
+bootstrap-tests:
+	@scripts/bootstrap --tests
