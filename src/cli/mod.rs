@@ -96,7 +96,7 @@ pub fn main() -> Exit {
     // What still blocks in a third party's thread must not keep the process from ending.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     ended.unwrap_or_else(|failure| {
-        eprintln!("torn: {:#}", failure.error);
+        eprintln!("torn: {}", crate::run::in_words(&failure.error));
         failure.exit
     })
 }

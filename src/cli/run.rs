@@ -45,7 +45,7 @@ struct Options {
     #[arg(long, value_name = "N|fresh")]
     seed: Option<String>,
     /// Operations a second instead of the scenario's
-    #[arg(long, value_name = "PER_SECOND")]
+    #[arg(long, value_name = "PER_SECOND", allow_negative_numbers = true)]
     rate: Option<f64>,
     /// How long the load lasts instead of the scenario's, such as 20s
     #[arg(long, value_name = "DURATION")]
@@ -168,7 +168,7 @@ async fn run_scenario(
         drop(screen);
         let failure = match ended {
             Ok(ended) => ended.failure,
-            Err(error) => Some(format!("{:#}", anyhow!(error))),
+            Err(error) => Some(runner::in_words(&anyhow!(error))),
         };
         if let Some(failure) = failure {
             // There is a history as far as it came, and no verdict to rely on.

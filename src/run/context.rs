@@ -61,6 +61,30 @@ impl fmt::Display for Cut {
 
 impl<E: Into<anyhow::Error>> From<E> for Cut {
     fn from(error: E) -> Self {
-        Self::Failed(format!("{:#}", error.into()))
+        Self::Failed(in_words(&error.into()))
+    }
+}
+
+/// An error with its causes, each said once: many errors tell their cause in their own words already.
+pub(crate) fn in_words(error: &anyhow::Error) -> String {
+    error.chain().skip(1).map(ToString::to_string).fold(error.to_string(), |text, cause| {
+        if text.ends_with(&cause) || text.contains(&format!("{cause};")) { text } else { format!("{text}: {cause}") }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context as _, anyhow};
+
+    use super::in_words;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let told = anyhow!("no such file").context("x.toml: no such file");
+        assert_eq!(in_words(&told), "x.toml: no such file");
+        let with_remedy = anyhow!("no such file").context("x: no such file; choose another");
+        assert_eq!(in_words(&with_remedy), "x: no such file; choose another");
+        let untold: anyhow::Result<()> = Err(anyhow!("refused")).context("failed to write the report");
+        assert_eq!(in_words(&untold.expect_err("it is one")), "failed to write the report: refused");
     }
 }

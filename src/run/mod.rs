@@ -26,3 +26,4 @@ mod stage;
 mod wiring;
 
 pub use conduct::{Ended, RunError, RunRequest, run};
+pub(crate) use context::in_words;
