@@ -4,9 +4,12 @@
 
 SCENARIO := dual-write-vs-outbox
 
+# The built program itself: `cargo run` would build one package alone, with other features, and half the world again.
+TORN := $(or $(CARGO_TARGET_DIR),target)/debug/torn
+
 # Runs the comparison that this project is about and says where its page is, however the comparison ends.
 demo: stack
-	@status=0; cargo run --quiet --bin torn -- compare scenarios/$(SCENARIO).toml || status=$$?; \
+	@status=0; $(TORN) compare scenarios/$(SCENARIO).toml || status=$$?; \
 	page=results/$(SCENARIO)/latest/comparison.html; \
 	if [ -e $$page ]; then echo "the page: $(CURDIR)/$$page"; fi; exit $$status
 
@@ -16,11 +19,11 @@ test: bootstrap-tests stack
 
 # Random faults under 20 seeds: the outbox is to be valid and dual-write to lose events under each. Half an hour.
 seeds: stack
-	scripts/seeds scenarios/random-faults.toml 1 20
+	TORN=$(TORN) scripts/seeds scenarios/random-faults.toml 1 20
 
 # Prints figures; nothing passes or fails. In the profile of everything else, so that the world is built once.
 bench: stack
-	cargo bench --profile dev
+	cargo bench --workspace --profile dev
 
 fmt:
 	cargo fmt --all
@@ -31,7 +34,7 @@ lint: bootstrap
 
 # What is missing of mongod, Kafka, Toxiproxy and the Python drivers goes into the cache.
 stack: build
-	@cargo run --quiet --bin torn -- stack install
+	@$(TORN) stack install
 
 build: bootstrap
 	cargo build --workspace
