@@ -1,0 +1,1 @@
+//! Logs of records, judged as Jepsen's Kafka workload judges them.

@@ -1,0 +1,1 @@
+//! Linearizability of read / write / cas / append.
