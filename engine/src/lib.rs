@@ -2,6 +2,7 @@
 //!
 //! In reading order:
 //! - [`operation`]: what one line of a history says, whatever the model, and how a model takes it
+//! - [`read`]: files of operations that others recorded
 //! - [`text`]: texts as small numbers
 //! - [`budget`]: the time and the memory that a check may take; beyond them the verdict is unknown
 //! - [`verdict`]: what comes out
@@ -14,6 +15,7 @@
 pub mod budget;
 pub mod kafka;
 pub mod operation;
+pub mod read;
 pub mod register;
 pub mod text;
 pub mod verdict;
