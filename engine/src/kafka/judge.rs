@@ -1,0 +1,93 @@
+//! The whole judgement, in order.
+
+use std::thread;
+
+use serde_json::{Map, Value as Json};
+
+use crate::budget::{Budget, Exhausted};
+use crate::verdict::{EXAMPLES_AT_MOST, Judgement, Verdict};
+
+use super::explain::Explainer;
+use super::finding::Found;
+use super::history::History;
+use super::kind::{Kind, Kinds};
+use super::message::Messages;
+use super::order::Orders;
+use super::{lag, log, poll, read, send};
+
+/// How a history is judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The kinds that make a history invalid; `None`: Jepsen's, see [`Kinds::deciding`]. All kinds are always reported.
+    pub deciding: Option<Kinds>,
+    /// Whether the order of messages in a log counts as a dependency between their senders when cycles are looked for.
+    pub ww_deps: bool,
+    /// How many examples of a kind are kept.
+    pub examples: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { deciding: None, ww_deps: false, examples: EXAMPLES_AT_MOST }
+    }
+}
+
+impl History {
+    /// Judges the history. Beyond the budget the verdict is unknown, with the budget's sentence as reason.
+    pub fn judge(mut self, options: &Options, budget: &Budget) -> Judgement {
+        self.seal();
+        self.judged(options, budget).unwrap_or_else(|exhausted| Judgement::unknown(exhausted.to_string()))
+    }
+
+    fn judged(&self, options: &Options, budget: &Budget) -> Result<Judgement, Exhausted> {
+        let messages = Messages::of(self, budget)?;
+        let orders = Orders::of(self, &messages, budget)?;
+        let (found, lag) = self.find(&messages, &orders, options, budget)?;
+        let deciding = options.deciding.unwrap_or_else(|| Kinds::deciding(self.subscribed));
+        let explainer = Explainer { history: self, messages: &messages, orders: &orders };
+        let anomalies: Vec<_> =
+            Kind::ALL.into_iter().filter_map(|kind| explainer.anomaly(kind, found.of(kind), deciding)).collect();
+        let is_invalid = anomalies.iter().any(|anomaly| anomaly.decides);
+        budget.release(messages.held() + orders.held());
+        Ok(Judgement {
+            verdict: if is_invalid { Verdict::Invalid } else { Verdict::Valid },
+            reasons: Vec::new(),
+            anomalies,
+            figures: Map::from_iter([("worst-realtime-lag".to_owned(), lag)]),
+            picture: None,
+        })
+    }
+
+    /// Runs the checks, which do not depend on each other, on two threads.
+    fn find(
+        &self,
+        messages: &Messages,
+        orders: &Orders,
+        options: &Options,
+        budget: &Budget,
+    ) -> Result<(Found, Json), Exhausted> {
+        let polls = || {
+            let mut found = Found::new(options.examples);
+            poll::within(self, messages, orders, &mut found, budget)?;
+            poll::across(self, messages, orders, &mut found, budget)?;
+            read::aborted(self, messages, &mut found, budget)?;
+            read::precommitted(self, messages, &mut found, budget)?;
+            Ok(found)
+        };
+        let sends = || {
+            let mut found = Found::new(options.examples);
+            log::check(self, messages, orders, &mut found, budget)?;
+            send::within(self, messages, orders, &mut found, budget)?;
+            send::across(self, messages, orders, &mut found, budget)?;
+            Ok((found, lag::worst(self, budget)?))
+        };
+        let (polls, sends) = thread::scope(|scope| {
+            let polls = scope.spawn(polls);
+            let sends = sends();
+            (polls.join().expect("a check does not panic"), sends)
+        });
+        let (mut found, lag) = sends?;
+        found.merge(polls?);
+        Ok((found, lag))
+    }
+}

@@ -1,0 +1,5 @@
+//! The judge of logs, tried in four ways: against what genuine Jepsen says, on histories written by hand, against a slow
+//! judge that follows the definitions word by word, and with nonsense.
+
+mod agreement;
+mod told;
