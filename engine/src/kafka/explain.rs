@@ -10,7 +10,7 @@ use super::finding::{Findings, Item};
 use super::history::{History, NO_INDEX, NONE, Row, Stage, UNKNOWN};
 use super::kind::{Kind, Kinds};
 use super::message::{Message, Messages};
-use super::order::{Entry, Orders};
+use super::order::{Entry, Orders, first_of_set};
 use super::record::Function;
 use super::vocabulary::{Key, Spelled, Value};
 
@@ -54,14 +54,13 @@ impl Explainer<'_> {
     fn lost(&self, message: Message, max_read_index: u32) -> Example {
         let key = self.key(message);
         let index = self.orders.first[message as usize];
-        let max = self.orders.chosen(key).get(max_read_index as usize).copied();
         let written = match self.history.stage(self.messages.writer[message as usize]) {
             Stage::Ok => "was acknowledged",
             _ => "was sent by an operation of which another message was polled, so it was committed",
         };
-        let up_to = max.map_or_else(String::new, |max| format!(" up to {}", self.name(max)));
-        let reader = max.and_then(|max| self.first_reader(max));
-        let operations = [Some(self.messages.writer[message as usize]), reader];
+        let read = self.max_read(key, max_read_index);
+        let up_to = read.map_or_else(String::new, |(max, _)| format!(" up to {}", self.name(max)));
+        let operations = [Some(self.messages.writer[message as usize]), read.map(|(_, reader)| reader)];
         Example {
             explanation: format!(
                 "{} of key {} {written} and stands{} in the log; messages{up_to} behind it were polled, but no successful \
@@ -274,6 +273,25 @@ impl Explainer<'_> {
                 && self.messages.of_send[self.history.writes(*row)].contains(&message)
         };
         rows.into_iter().find(wrote)
+    }
+
+    /// A message that was polled at the last index that was read, and the first completion that polled it: what
+    /// `lost-write-cases` shows as `max-read`, or where it shows none what made that index the last one read.
+    fn max_read(&self, key: Key, index: u32) -> Option<(Message, Row)> {
+        let entries = self.orders.entries(key).iter().map(|entry| entry.message);
+        let (mut ending, mut read): (Vec<Message>, Vec<Message>) = (Vec::new(), Vec::new());
+        for message in entries {
+            if self.orders.last[message as usize] == index {
+                ending.push(message);
+            }
+            if self.orders.first[message as usize] == index && self.messages.is_ok_polled(message) {
+                read.push(message);
+            }
+        }
+        [ending, read].into_iter().find_map(|set| {
+            let message = first_of_set(set.into_iter(), self.history, self.messages)?;
+            Some((message, self.first_reader(message)?))
+        })
     }
 
     /// The first completion that polled a message.

@@ -2,4 +2,6 @@
 //! judge that follows the definitions word by word, and with nonsense.
 
 mod agreement;
+mod random;
+mod reference;
 mod told;

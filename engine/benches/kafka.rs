@@ -1,0 +1,176 @@
+//! How fast the history of a log is judged: `cargo bench -p torn-engine --bench kafka [-- RECORDS [VALUES]]`.
+//!
+//! Writes a history of RECORDS operation records (invocations and completions; default 880,000), reads it as JSON Lines
+//! from memory and judges it. VALUES is `integers` (default) or `texts`. The history is what a Jepsen run looks like: 20
+//! clients, 16 keys, one poll of 10 messages for every 10 sends, transaction markers in the log, a nemesis line now and
+//! then, a send in a thousand that ends as `info`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeSeed;
+use torn_engine::budget::Budget;
+use torn_engine::kafka::{History, Options};
+use torn_engine::operation::{Place, Recorder, Seed};
+
+const KEYS: usize = 16;
+const CLIENTS: usize = 20;
+const POLLERS: usize = 4;
+const SENDS_PER_POLL: usize = 10;
+const ROUNDS: usize = 3;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    let records = arguments.next().map_or(880_000, |number| number.parse().expect("RECORDS is a number"));
+    let texts = arguments.next().is_some_and(|values| values == "texts");
+    let text = Writer { texts, ..Writer::default() }.history(records);
+    let megabytes = text.len() as f64 / 1e6;
+    println!("{} records, {megabytes:.1} MB", text.lines().count());
+    let (mut reading, mut judging) = (Duration::MAX, Duration::MAX);
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        let history = read(&text);
+        let read = start.elapsed();
+        let memory = history.memory();
+        let judgement = history.judge(&Options::default(), &Budget::unlimited());
+        let judged = start.elapsed() - read;
+        println!(
+            "reading {read:.3?} ({:.0} MB/s), judging {judged:.3?}, {:?}, {} kinds found, columns {:.1} MB",
+            megabytes / read.as_secs_f64(),
+            judgement.verdict,
+            judgement.anomalies.len(),
+            memory as f64 / 1e6,
+        );
+        (reading, judging) = (reading.min(read), judging.min(judged));
+    }
+    println!("best of {ROUNDS}: reading {reading:.3?}, judging {judging:.3?}, together {:.3?}", reading + judging);
+    println!("peak memory {} MB, the text included", peak_kilobytes() / 1024);
+}
+
+fn read(text: &str) -> History {
+    let mut history = History::default();
+    for (line, text) in text.lines().enumerate() {
+        let ordinal = u32::try_from(line).expect("fewer than 2^32 lines");
+        let seed = Seed { recorder: &mut history, place: Place { line: ordinal + 1, ordinal } };
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        seed.deserialize(&mut deserializer).expect("the generator writes sound operations");
+    }
+    history
+}
+
+fn peak_kilobytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// The keys that one polling client reads.
+fn keys_of(poller: usize) -> impl Iterator<Item = usize> {
+    (0..KEYS).filter(move |key| key % POLLERS == poller)
+}
+
+/// A log that works, and its clients.
+#[derive(Default)]
+struct Writer {
+    texts: bool,
+    text: String,
+    index: usize,
+    time: u64,
+    /// The messages of each key, with their offsets.
+    logs: [Vec<(u64, u64)>; KEYS],
+    /// How far each key was polled.
+    places: [usize; KEYS],
+    next_value: u64,
+    random: u64,
+}
+
+impl Writer {
+    fn history(mut self, records: usize) -> String {
+        self.text.reserve(records * 105);
+        for poller in 0..POLLERS {
+            let keys: Vec<String> = keys_of(poller).map(|key| format!("\"{key}\"")).collect();
+            let keys = format!("[{}]", keys.join(","));
+            self.line(poller, "invoke", "assign", &keys);
+            self.line(poller, "ok", "assign", &keys);
+        }
+        let mut round = 0;
+        while self.index + 2 * SENDS_PER_POLL + 2 <= records {
+            for send in 0..SENDS_PER_POLL {
+                self.send(POLLERS + (round * SENDS_PER_POLL + send) % (CLIENTS - POLLERS));
+            }
+            self.poll(round % POLLERS);
+            round += 1;
+        }
+        for poller in 0..POLLERS {
+            while self.poll(poller) > 0 {}
+        }
+        self.text
+    }
+
+    fn send(&mut self, client: usize) {
+        let key = self.draw() % KEYS;
+        self.next_value += 1;
+        let value = self.next_value;
+        let spelled = self.spelled(value);
+        self.line(client, "invoke", "send", &format!("[[\"send\",\"{key}\",{spelled}]]"));
+        let gap = u64::from(self.draw().is_multiple_of(5));
+        let offset = self.logs[key].last().map_or(0, |&(offset, _)| offset + 1 + gap);
+        self.logs[key].push((offset, value));
+        if self.draw().is_multiple_of(1_000) {
+            self.line(client, "info", "send", &format!("[[\"send\",\"{key}\",{spelled}]]"));
+        } else {
+            self.line(client, "ok", "send", &format!("[[\"send\",\"{key}\",[{offset},{spelled}]]]"));
+        }
+    }
+
+    /// Polls the next messages of the client's keys; yields how many.
+    fn poll(&mut self, poller: usize) -> usize {
+        self.line(poller, "invoke", "poll", "[[\"poll\"]]");
+        let mut polled = String::from("[[\"poll\",{");
+        let mut left = SENDS_PER_POLL;
+        for key in keys_of(poller) {
+            let place = self.places[key];
+            let until = self.logs[key].len().min(place + left);
+            if place == until {
+                continue;
+            }
+            let separator = if left == SENDS_PER_POLL { "" } else { "," };
+            write!(polled, "{separator}\"{key}\":[").expect("a text takes what is written to it");
+            for message in place..until {
+                let (offset, value) = self.logs[key][message];
+                let separator = if message == place { "" } else { "," };
+                write!(polled, "{separator}[{offset},{}]", self.spelled(value)).expect("a text takes what is written");
+            }
+            polled.push(']');
+            left -= until - place;
+            self.places[key] = until;
+        }
+        polled.push_str("}]]");
+        self.line(poller, "ok", "poll", &polled);
+        SENDS_PER_POLL - left
+    }
+
+    fn spelled(&self, value: u64) -> String {
+        if self.texts { format!("\"message-{value:010}\"") } else { value.to_string() }
+    }
+
+    fn line(&mut self, process: usize, kind: &str, function: &str, value: &str) {
+        self.time += 1_000 + self.draw() as u64 % 20_000;
+        let (index, time) = (self.index, self.time);
+        self.index += 1;
+        writeln!(
+            self.text,
+            "{{\"index\":{index},\"time\":{time},\"process\":{process},\"type\":\"{kind}\",\"f\":\"{function}\",\"value\":{value}}}"
+        )
+        .expect("a text takes what is written to it");
+    }
+
+    /// SplitMix64: the same history every time.
+    fn draw(&mut self) -> usize {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.random ^ self.random >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ mixed >> 31) >> 16) as usize
+    }
+}
