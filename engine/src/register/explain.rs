@@ -1,0 +1,336 @@
+//! Why there is no order, in words: the shortest stuck prefix, what cannot be placed in it, and what stands against it.
+
+use serde_json::{Map, Value, json};
+
+use super::history::{History, NO_INDEX, OPEN, Row, RowKind};
+use super::judge::has_order;
+use super::options::Options;
+use super::picture;
+use super::search::Search;
+use super::timeline::{Cut, Timeline};
+use super::value::Word;
+use crate::budget::{Budget, Exhausted};
+use crate::text::Texts;
+use crate::verdict::{Cited, Example};
+
+/// Values and keys of more characters are shortened in sentences.
+const LONGEST: usize = 48;
+
+/// Of the partial linearization, so many operations are told at most: its last ones.
+const ORDER_AT_MOST: usize = 60;
+
+/// The shortest prefix of some rows, by completion, that has no order.
+#[derive(Debug)]
+pub(super) struct Stuck {
+    /// The operation whose completion makes it so.
+    pub(super) row: u32,
+    /// When it completed.
+    pub(super) until: u64,
+    /// An order of all that had completed but for it, and of what was open as far as it took effect.
+    pub(super) order: Vec<u32>,
+}
+
+/// How the key of these rows is called.
+pub(super) fn name_of(history: &History, rows: &[u32], options: Options) -> String {
+    let key = rows.first().map(|&row| history.rows[row as usize].key);
+    match key.and_then(|key| history.keys.show(key, LONGEST)) {
+        _ if !options.partition => "all keys together".to_owned(),
+        Some(name) => format!("key {name}"),
+        None => "the register".to_owned(),
+    }
+}
+
+/// The example of rows that have no order, and its picture. `farthest`: up to this one's completion they have one.
+pub(super) fn example(
+    history: &History,
+    rows: &[u32],
+    farthest: Option<u32>,
+    options: Options,
+    budget: &Budget,
+) -> (Example, Option<String>) {
+    let name = name_of(history, rows, options);
+    match find(history, rows, farthest, options, budget) {
+        Ok(stuck) => {
+            // Operations on other keys have nothing to do with it.
+            let key = history.rows[stuck.row as usize].key;
+            let rows: Vec<u32> = rows.iter().copied().filter(|&row| history.rows[row as usize].key == key).collect();
+            let telling = Telling { history, rows: &rows, stuck: &stuck };
+            let drawn = picture::draw(history, &rows, &stuck);
+            (telling.example(), Some(drawn))
+        }
+        Err(exhausted) => {
+            let explanation = format!(
+                "{name}: no order of its {} operations explains all answers; which is the first that cannot be explained \
+                 was not found out: {exhausted}",
+                rows.len()
+            );
+            let mut item = Map::new();
+            if options.partition
+                && let Some(&row) = rows.first()
+            {
+                item.insert("key".to_owned(), history.keys.json(history.rows[row as usize].key));
+            }
+            (Example { explanation, operations: Vec::new(), item }, None)
+        }
+    }
+}
+
+/// Finds the shortest stuck prefix. What has no order has none with more operations either, so it can be halved.
+fn find(
+    history: &History,
+    rows: &[u32],
+    farthest: Option<u32>,
+    options: Options,
+    budget: &Budget,
+) -> Result<Stuck, Exhausted> {
+    let times = |number: u32| history.rows[number as usize];
+    let mut ends: Vec<(u64, u32)> =
+        rows.iter().map(|&number| (times(number).completed, number)).filter(|&(end, _)| end != OPEN).collect();
+    ends.sort_unstable();
+    let is_stuck = |place: usize| {
+        let cut = Cut { until: ends[place].0, without: None };
+        has_order(history, rows, cut, options, budget).map(|has_order| !has_order)
+    };
+    let start = farthest.map_or(0, |row| ends.partition_point(|&(end, _)| end < times(row).completed));
+    // [least, most] holds the first end that is stuck. From where the search came, it is seldom far.
+    let (mut least, mut most, mut stride) = (start, ends.len() - 1, 1);
+    let mut probe = start;
+    while probe < most {
+        if is_stuck(probe)? {
+            most = probe;
+            break;
+        }
+        least = probe + 1;
+        probe = (probe + stride).min(most);
+        stride *= 2;
+    }
+    while least < most {
+        let middle = least + (most - least) / 2;
+        if is_stuck(middle)? {
+            most = middle;
+        } else {
+            least = middle + 1;
+        }
+    }
+    let until = ends[most].0;
+    // Of several that completed at that moment it is one without which there is an order, if there is such a one.
+    let mut found = None;
+    for &(_, row) in ends.iter().filter(|&&(end, _)| end == until) {
+        let cut = Cut { until, without: Some(row) };
+        let mut timeline = Timeline::new(&history.rows, rows, &history.texts, cut, options.reductions, budget)?;
+        let mut search = Search::new(&mut timeline, &history.texts, options.reductions);
+        let has_order = search.run(u64::MAX, budget)? == super::search::Found::Order;
+        found = Some(Stuck { row, until, order: search.order() });
+        if has_order {
+            break;
+        }
+    }
+    Ok(found.expect("the prefix ends with a completion"))
+}
+
+/// Tells of a stuck prefix.
+struct Telling<'a> {
+    history: &'a History,
+    rows: &'a [u32],
+    stuck: &'a Stuck,
+}
+
+impl Telling<'_> {
+    fn example(&self) -> Example {
+        let Stuck { row, until, ref order } = *self.stuck;
+        let key = self.row(row).key;
+        let own: Vec<u32> = order.iter().copied().filter(|&other| self.row(other).key == key).collect();
+        let (reason, mut cited) = self.reason(&own);
+        let prefix = self.rows.iter().filter(|&&other| self.row(other).invoked <= until).count();
+        let name = self.history.keys.show(key, LONGEST).map_or("the register".to_owned(), |name| format!("key {name}"));
+        let explanation =
+            format!("{name}: no order explains the {} ({}): {reason}", self.describe(row), self.lines(row));
+        cited.push(row);
+        cited.sort_by_key(|&row| (self.row(row).invoked, row));
+        cited.dedup();
+        let mut item = Map::new();
+        item.insert("key".to_owned(), self.history.keys.json(key));
+        item.insert("stuck-line".to_owned(), self.history.places[row as usize][1].line.into());
+        item.insert("prefix-operations".to_owned(), prefix.into());
+        let told = own.len().saturating_sub(ORDER_AT_MOST);
+        let places: Vec<Value> = own[told..]
+            .iter()
+            .map(|&row| json!({"line": self.history.places[row as usize][0].line, "text": self.describe(row)}))
+            .collect();
+        item.insert("partial-linearization".to_owned(), places.into());
+        let operations = cited.iter().flat_map(|&row| self.cite(row)).collect();
+        Example { explanation, operations, item }
+    }
+
+    /// What stands against the stuck operation, and the operations that this cites.
+    fn reason(&self, order: &[u32]) -> (String, Vec<u32>) {
+        let stuck = self.row(self.stuck.row);
+        let seen = self.held(stuck.first);
+        let Values { steps, now } = self.values(order, &seen);
+        let shown = self.show(&now);
+        let set_by = steps.last().map(|&(row, _)| row);
+        let by = set_by.map_or(" since the beginning".to_owned(), |row| {
+            format!(", set by the {} ({})", self.describe(row), self.lines(row))
+        });
+        let mut cited: Vec<u32> = set_by.into_iter().collect();
+        match stuck.kind() {
+            RowKind::FailedCas => {
+                let text = format!("it must have seen another value, but all the while {shown} was there{by}");
+                (text, cited)
+            }
+            RowKind::Append => (format!("nothing can be appended to the integer {shown}{by}"), cited),
+            _ if !self.is_written(&seen, &steps) => {
+                let wanted = self.show(&seen);
+                (format!("nothing invoked before it ended leaves {wanted} behind; the value is {shown}{by}"), cited)
+            }
+            _ => {
+                let wanted = self.show(&seen);
+                let writer = steps.iter().rposition(|&(_, is_seen)| is_seen);
+                let text = match writer {
+                    None if seen == Held::Word(Word::NULL) => {
+                        format!("null was gone before it began; the value is {shown}{by}")
+                    }
+                    None => format!("what leaves {wanted} behind cannot take effect in time; the value is {shown}{by}"),
+                    Some(place) => {
+                        let (writer, _) = steps[place];
+                        cited.push(writer);
+                        let over = steps.get(place + 1).map(|&(row, _)| row);
+                        cited.extend(over);
+                        let over = over.filter(|&row| Some(row) != set_by).map_or(String::new(), |row| {
+                            format!(" was overwritten by the {} ({}) and", self.describe(row), self.lines(row))
+                        });
+                        let (writer, lines) = (self.describe(writer), self.lines(writer));
+                        format!(
+                            "{wanted} of the {writer} ({lines}){over} cannot be there any more; the value is {shown}{by}"
+                        )
+                    }
+                };
+                (text, cited)
+            }
+        }
+    }
+
+    /// Whether an operation that may take effect before the stuck one ended leaves this value behind.
+    fn is_written(&self, seen: &Held, steps: &[(u32, bool)]) -> bool {
+        let writes = |row: Row| match row.kind() {
+            RowKind::Write => self.held(row.first) == *seen,
+            RowKind::Cas => self.held(row.second) == *seen,
+            _ => false,
+        };
+        *seen == Held::Word(Word::NULL)
+            || steps.iter().any(|&(_, is_seen)| is_seen)
+            || self.rows.iter().any(|&other| {
+                let row = self.row(other);
+                other != self.stuck.row && row.invoked <= self.stuck.until && writes(row)
+            })
+    }
+
+    /// How an order changes the value, and where it becomes the one that was seen.
+    fn values(&self, order: &[u32], seen: &Held) -> Values {
+        let mut values = Values { steps: Vec::new(), now: Held::Word(Word::NULL) };
+        for &number in order {
+            let row = self.row(number);
+            match row.kind() {
+                RowKind::Write => values.now = self.held(row.first),
+                RowKind::Cas if row.first != row.second => values.now = self.held(row.second),
+                RowKind::Append => values.now.append(row.first, &self.history.texts),
+                _ => continue,
+            }
+            values.steps.push((number, values.now == *seen));
+        }
+        values
+    }
+
+    fn row(&self, number: u32) -> Row {
+        self.history.rows[number as usize]
+    }
+
+    fn held(&self, word: Word) -> Held {
+        let mut held = Held::Word(word);
+        if !word.is_integer() {
+            held.append(Word::NULL, &self.history.texts);
+        }
+        held
+    }
+
+    fn show(&self, held: &Held) -> String {
+        match held {
+            Held::Word(word) => word.show(&self.history.texts, LONGEST),
+            Held::Text(text) => super::value::quote(text, LONGEST),
+        }
+    }
+
+    fn describe(&self, number: u32) -> String {
+        let row = self.row(number);
+        format!(
+            "{} by process {}",
+            words_of(self.history, &row, LONGEST),
+            self.history.processes.name(row.who.process())
+        )
+    }
+
+    fn lines(&self, number: u32) -> String {
+        let [invoked, completed] = self.history.places[number as usize].map(|place| place.line);
+        match self.row(number).is_open() {
+            true => format!("line {invoked}, never completed"),
+            false if invoked == completed => format!("line {invoked}"),
+            false => format!("lines {invoked}–{completed}"),
+        }
+    }
+
+    fn cite(&self, number: u32) -> Vec<Cited> {
+        let indices = self.history.indices.get(number as usize).copied().unwrap_or([NO_INDEX; 2]);
+        let places = self.history.places[number as usize];
+        let count = if places[0] == places[1] { 1 } else { 2 };
+        let text = self.describe(number);
+        (0..count)
+            .map(|side| Cited {
+                line: places[side].line,
+                index: Some(indices[side]).filter(|&index| index != NO_INDEX),
+                ordinal: places[side].ordinal,
+                text: format!("{} {text}", if side == 0 { "invoked:" } else { "completed:" }),
+            })
+            .collect()
+    }
+}
+
+/// A value that a register holds at some place of an order; texts that appends made are in no table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Held {
+    Word(Word),
+    Text(String),
+}
+
+impl Held {
+    fn append(&mut self, suffix: Word, texts: &Texts) {
+        let suffix = suffix.text(texts).unwrap_or("");
+        match self {
+            Self::Text(text) => text.push_str(suffix),
+            Self::Word(word) => {
+                let text = format!("{}{suffix}", word.text(texts).unwrap_or(""));
+                *self = if text.is_empty() { Self::Word(Word::NULL) } else { Self::Text(text) };
+            }
+        }
+    }
+}
+
+/// How an order changes the value of a register.
+struct Values {
+    /// The operations that change it, and whether each leaves the value behind that was seen.
+    steps: Vec<(u32, bool)>,
+    /// The last value.
+    now: Held,
+}
+
+/// What an operation did, in words.
+pub(super) fn words_of(history: &History, row: &Row, longest: usize) -> String {
+    let show = |word: Word| word.show(&history.texts, longest);
+    match row.kind() {
+        RowKind::Nothing => "operation without effect".to_owned(),
+        RowKind::Read => format!("read of {}", show(row.first)),
+        RowKind::Write => format!("write of {}", show(row.first)),
+        RowKind::Cas => format!("cas from {} to {}", show(row.first), show(row.second)),
+        RowKind::FailedCas => format!("failed cas from {}", show(row.first)),
+        RowKind::Append => format!("append of {}", show(row.first)),
+    }
+}

@@ -1,0 +1,321 @@
+//! The judge: keys apart, in parallel, and the verdict over all of them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use serde_json::Map;
+
+use super::explain;
+use super::history::History;
+use super::options::Options;
+use super::search::{Found, Search};
+use super::timeline::{Cut, Timeline};
+use super::unique::{self, Unique};
+use crate::budget::{Budget, Exhausted};
+use crate::verdict::{Anomaly, EXAMPLES_AT_MOST, Judgement, Verdict};
+
+/// The kind of the only anomaly: no order of a key's operations explains the answers.
+const NON_LINEARIZABLE: &str = "non-linearizable";
+
+/// Histories of fewer operations are judged before another thread would have started.
+const ROWS_FOR_THREADS: usize = 20_000;
+
+/// In the first round no key gets more steps than this, in every further one [`MORE_STEPS`] times as many: one hard key
+/// must not keep the judge from the others, one of which may be plainly wrong.
+const FIRST_STEPS: u64 = 1 << 14;
+const MORE_STEPS: u64 = 1 << 4;
+
+impl History {
+    /// Judges whether the operations on each key have an order that explains every answer.
+    ///
+    /// The one kind of anomaly is `non-linearizable`; its count is that of keys without such an order (without
+    /// [`Options::partition`] it is 1 for all together). A key that could not be decided within the budget makes the
+    /// verdict unknown, unless another one is invalid. `figures` tell how many keys there are, and how they were decided.
+    pub fn judge(&self, options: &Options, budget: &Budget) -> Judgement {
+        let held = Partition::memory(self);
+        let judgement = budget.hold(held).map(|()| {
+            let partition = Partition::new(self, options.partition);
+            Judge { history: self, options: *options, budget, partition: &partition }.judge()
+        });
+        budget.release(held);
+        judgement.unwrap_or_else(|exhausted| Judgement::unknown(exhausted.to_string()))
+    }
+}
+
+/// The rows of each key, in one list.
+#[derive(Debug)]
+pub(super) struct Partition {
+    rows: Vec<u32>,
+    starts: Vec<u32>,
+}
+
+impl Partition {
+    fn memory(history: &History) -> u64 {
+        ((history.rows.len() + history.keys.len() + 1) * size_of::<u32>()) as u64
+    }
+
+    /// By counting: two passes over the rows, which stay in their order within a key.
+    fn new(history: &History, by_key: bool) -> Self {
+        if !by_key || history.keys.len() == 1 {
+            let count = history.rows.len() as u32;
+            return Self { rows: (0..count).collect(), starts: vec![0, count] };
+        }
+        let mut starts = vec![0_u32; history.keys.len() + 1];
+        for row in &history.rows {
+            starts[row.key as usize + 1] += 1;
+        }
+        for key in 1..starts.len() {
+            starts[key] += starts[key - 1];
+        }
+        let (mut next, mut rows) = (starts.clone(), vec![0_u32; history.rows.len()]);
+        for (number, row) in history.rows.iter().enumerate() {
+            rows[next[row.key as usize] as usize] = number as u32;
+            next[row.key as usize] += 1;
+        }
+        Self { rows, starts }
+    }
+
+    fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    pub(super) fn rows(&self, part: usize) -> &[u32] {
+        &self.rows[self.starts[part] as usize..self.starts[part + 1] as usize]
+    }
+}
+
+/// What decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Unique,
+    Search,
+}
+
+/// What came of trying to decide some rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// There is an order.
+    Order,
+    /// There is none. Up to this row's completion, where one is known, there still is.
+    None { farthest: Option<u32> },
+    /// It took more steps than allowed.
+    Postponed,
+}
+
+/// What is known after a round.
+#[derive(Debug, Default)]
+struct Round {
+    decided: Vec<(usize, Decision)>,
+    unknown: Vec<(usize, String)>,
+    unique: u64,
+    search: u64,
+}
+
+struct Judge<'a> {
+    history: &'a History,
+    options: Options,
+    budget: &'a Budget,
+    partition: &'a Partition,
+}
+
+impl Judge<'_> {
+    fn judge(&self) -> Judgement {
+        let mut parts: Vec<usize> = (0..self.partition.len()).collect();
+        let (mut steps, mut invalid, mut unknown) = (FIRST_STEPS, Vec::new(), Vec::new());
+        let (mut unique, mut search) = (0, 0);
+        while !parts.is_empty() {
+            let round = self.round(&parts, steps);
+            parts.clear();
+            for (part, decision) in round.decided {
+                match decision {
+                    Decision::Order => {}
+                    Decision::None { farthest } => invalid.push((part, farthest)),
+                    Decision::Postponed => parts.push(part),
+                }
+            }
+            unknown.extend(round.unknown);
+            unique += round.unique;
+            search += round.search;
+            steps = steps.saturating_mul(MORE_STEPS);
+        }
+        invalid.sort_unstable_by_key(|&(part, _)| self.partition.rows(part).first().copied());
+        unknown.sort_unstable();
+        let mut figures = Map::new();
+        figures.insert("keys".to_owned(), self.history.keys.len().into());
+        figures.insert("decided-by-values-written-once".to_owned(), unique.into());
+        figures.insert("decided-by-search".to_owned(), search.into());
+        let reasons = reasons(unknown);
+        let verdict = match (invalid.is_empty(), reasons.is_empty()) {
+            (false, _) => Verdict::Invalid,
+            (true, false) => Verdict::Unknown,
+            (true, true) => Verdict::Valid,
+        };
+        let (anomalies, picture) = self.explain(&invalid);
+        Judgement {
+            verdict,
+            reasons: if verdict == Verdict::Unknown { reasons } else { Vec::new() },
+            anomalies,
+            figures,
+            picture,
+        }
+    }
+
+    fn explain(&self, invalid: &[(usize, Option<u32>)]) -> (Vec<Anomaly>, Option<String>) {
+        if invalid.is_empty() {
+            return (Vec::new(), None);
+        }
+        let mut picture = None;
+        let examples = invalid.iter().take(EXAMPLES_AT_MOST).map(|&(part, farthest)| {
+            let rows = self.partition.rows(part);
+            let (example, drawn) = explain::example(self.history, rows, farthest, self.options, self.budget);
+            picture = picture.take().or(drawn);
+            example
+        });
+        let examples = examples.collect();
+        let anomaly = Anomaly { kind: NON_LINEARIZABLE, count: invalid.len() as u64, decides: true, examples };
+        (vec![anomaly], picture)
+    }
+
+    /// Tries to decide each part with so many steps.
+    fn round(&self, parts: &[usize], steps: u64) -> Round {
+        let threads = match thread::available_parallelism() {
+            Ok(threads) if self.history.rows.len() >= ROWS_FOR_THREADS || steps > FIRST_STEPS => threads.get(),
+            _ => 1,
+        };
+        let threads = threads.min(parts.len());
+        let (next, all) = (AtomicUsize::new(0), Mutex::new(Round::default()));
+        // So many parts at once that taking them costs nothing, and so few that all threads end together.
+        let share = (parts.len() / (threads * 16)).clamp(1, 256);
+        let work = || {
+            let mut round = Round::default();
+            loop {
+                let first = next.fetch_add(share, Ordering::Relaxed);
+                let Some(taken) = parts.get(first..parts.len().min(first + share)).filter(|taken| !taken.is_empty())
+                else {
+                    break;
+                };
+                for &part in taken {
+                    self.try_part(part, steps, &mut round);
+                }
+            }
+            let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+            all.decided.append(&mut round.decided);
+            all.unknown.append(&mut round.unknown);
+            all.unique += round.unique;
+            all.search += round.search;
+        };
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(work);
+            }
+            work();
+        });
+        all.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn try_part(&self, part: usize, steps: u64, round: &mut Round) {
+        let rows = self.partition.rows(part);
+        let mut reached = None;
+        match decide(self.history, rows, Cut::NONE, self.options, steps, self.budget, &mut reached) {
+            Ok((Decision::Order, way)) => round.count(way),
+            Ok((decision, way)) => {
+                if decision != Decision::Postponed {
+                    round.count(way);
+                }
+                round.decided.push((part, decision));
+            }
+            Err(exhausted) => round.unknown.push((part, self.reason(rows, reached, exhausted))),
+        }
+    }
+
+    fn reason(&self, rows: &[u32], reached: Option<Reached>, exhausted: Exhausted) -> String {
+        let name = explain::name_of(self.history, rows, self.options);
+        match reached {
+            None => format!("{name}: {exhausted}; none of its {} operations was judged by then", rows.len()),
+            Some(Reached { passed, row }) => {
+                let [_, completion] = self.history.places[row as usize];
+                let count = rows.len();
+                format!("{name}: {exhausted}; it came {passed} of {count} operations far, to line {}", completion.line)
+            }
+        }
+    }
+}
+
+impl Round {
+    fn count(&mut self, way: Way) {
+        match way {
+            Way::Unique => self.unique += 1,
+            Way::Search => self.search += 1,
+        }
+    }
+}
+
+/// At most so many reasons are told one by one.
+const REASONS_AT_MOST: usize = 16;
+
+fn reasons(unknown: Vec<(usize, String)>) -> Vec<String> {
+    let more = unknown.len().saturating_sub(REASONS_AT_MOST);
+    let mut reasons: Vec<String> = unknown.into_iter().take(REASONS_AT_MOST).map(|(_, reason)| reason).collect();
+    if more > 0 {
+        reasons.push(format!("and {more} more keys for the same reason"));
+    }
+    reasons
+}
+
+/// How far a search came.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reached {
+    /// So many operations had completed.
+    pub(super) passed: usize,
+    /// The completion of this one was in the way.
+    pub(super) row: u32,
+}
+
+/// Decides whether these rows, as they were known at the cut, have an order.
+fn decide(
+    history: &History,
+    rows: &[u32],
+    cut: Cut,
+    options: Options,
+    steps: u64,
+    budget: &Budget,
+    reached: &mut Option<Reached>,
+) -> Result<(Decision, Way), Exhausted> {
+    budget.check()?;
+    // The first round alone asks the fast path: it says the same each time.
+    if options.shortcuts && options.partition && steps <= FIRST_STEPS {
+        match unique::decide(&history.rows, rows, cut, budget)? {
+            Unique::Order => return Ok((Decision::Order, Way::Unique)),
+            Unique::None => return Ok((Decision::None { farthest: None }, Way::Unique)),
+            Unique::Declined => {}
+        }
+    }
+    let mut timeline = Timeline::new(&history.rows, rows, &history.texts, cut, options.reductions, budget)?;
+    let mut search = Search::new(&mut timeline, &history.texts, options.reductions);
+    let found = search.run(steps, budget);
+    *reached = search.reached();
+    let decision = match found? {
+        Found::Order => Decision::Order,
+        Found::None => Decision::None { farthest: reached.map(|reached| reached.row) },
+        Found::Postponed => Decision::Postponed,
+    };
+    Ok((decision, Way::Search))
+}
+
+/// Whether these rows, as they were known at the cut, have an order.
+pub(super) fn has_order(
+    history: &History,
+    rows: &[u32],
+    cut: Cut,
+    options: Options,
+    budget: &Budget,
+) -> Result<bool, Exhausted> {
+    match decide(history, rows, cut, options, FIRST_STEPS, budget, &mut None)?.0 {
+        Decision::Order => return Ok(true),
+        Decision::None { .. } => return Ok(false),
+        Decision::Postponed => {}
+    }
+    let decided = decide(history, rows, cut, options, u64::MAX, budget, &mut None)?;
+    Ok(decided.0 == Decision::Order)
+}

@@ -1,0 +1,437 @@
+//! The fast path: values that are written once, among them versioned documents.
+//!
+//! Where each value is written by one operation only, every read and every compare-and-set says whom it saw. A value's
+//! writer, its readers and the compare-and-set that replaced it stand in a fixed order, and so chains come about: a write
+//! (or the null of the beginning) and the compare-and-sets that follow one another from it. Nothing else can be written
+//! in the middle of a chain. This is Gibbons & Korach ("Testing shared memories", 1997) with chains for their clusters:
+//!
+//! - Within a chain each value has an earliest moment at which it can have been set: after its invocation, after that of
+//!   the value before, and after the invocations of all that read the value before. It must not be later than its
+//!   completion and those of its readers.
+//! - A chain whose first completion is before its last invocation is under way in all the time between: a forward zone.
+//!   Two of them must not overlap. Any other chain can happen at one moment between its last invocation and its first
+//!   completion: one such moment must lie in no forward zone.
+//!
+//! Both are needed and together enough: the chains, in the order of their zones, are an order. Open writes that nobody
+//! saw are left out, they may never have taken effect.
+//!
+//! On a document that is changed by compare-and-set alone there is one chain, and the order of its values is settled.
+//! Failed compare-and-sets are then observations against it: each must touch a moment before its value was set, or one
+//! after it was replaced ([`Settled`]). With several chains they are tried against the order that was found; when one of
+//! them does not fit, another order may still do, and the search decides.
+
+use super::history::{OPEN, Row, RowKind};
+use super::timeline::Cut;
+use super::value::Word;
+use crate::budget::{Budget, Exhausted};
+use hashbrown::HashMap;
+
+/// What the fast path says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unique {
+    /// There is an order.
+    Order,
+    /// There is none.
+    None,
+    /// It cannot tell.
+    Declined,
+}
+
+/// No value.
+const NOBODY: u32 = u32::MAX;
+/// The value before the first of a chain.
+const HEAD: u32 = u32::MAX - 1;
+/// The number of null.
+const NULL: u32 = 0;
+
+/// The budget is asked once in so many rows.
+const ROWS_PER_CHECK: usize = 1 << 16;
+
+/// What is known of a value. Times are one later than the history's: 0 is before everything.
+#[derive(Debug, Clone, Copy)]
+struct Value {
+    /// The invocation of its writer.
+    invoked: u64,
+    /// The first completion of its writer and its readers.
+    completed: u64,
+    /// The last invocation of its readers.
+    read: u64,
+    /// The value that its writer replaced; [`HEAD`] for a write, [`NOBODY`] when nobody writes it.
+    before: u32,
+    /// The value that replaced it by compare-and-set, or [`NOBODY`].
+    next: u32,
+    /// Whether it certainly was there.
+    needed: bool,
+}
+
+/// A compare-and-set that failed.
+#[derive(Debug, Clone, Copy)]
+struct Failed {
+    value: u32,
+    invoked: u64,
+    completed: u64,
+}
+
+/// A chain, and the time that it needs.
+#[derive(Debug, Clone, Copy)]
+struct Zone {
+    start: u64,
+    end: u64,
+    head: u32,
+}
+
+/// The values of one key.
+struct Register {
+    values: Vec<Value>,
+    failed: Vec<Failed>,
+    /// Whether there are open writes that nobody saw.
+    has_unseen: bool,
+}
+
+/// Decides these rows, as they were known at the cut, where each value is written once.
+pub(super) fn decide(rows: &[Row], numbers: &[u32], cut: Cut, budget: &Budget) -> Result<Unique, Exhausted> {
+    let Some(numbering) = Numbering::new(rows, numbers, cut, budget)? else { return Ok(Unique::Declined) };
+    let held = (numbering.bound() * size_of::<Value>()) as u64;
+    budget.hold(held)?;
+    let decided = collect(rows, numbers, cut, numbering, budget).and_then(|register| match register {
+        None => Ok(Unique::Declined),
+        Some(mut register) => register.decide(budget),
+    });
+    budget.release(held);
+    decided
+}
+
+/// How values become numbers: null is 0.
+enum Numbering {
+    /// Integers that lie close together: by subtraction.
+    Close { least: i64, count: usize },
+    /// Anything, in the order of first use.
+    Table(HashMap<Word, u32>, usize),
+}
+
+impl Numbering {
+    /// `None` when there are appends, which write values that no operation names.
+    fn new(rows: &[Row], numbers: &[u32], cut: Cut, budget: &Budget) -> Result<Option<Self>, Exhausted> {
+        let (mut least, mut greatest, mut are_integers) = (i64::MAX, i64::MIN, true);
+        for (place, &number) in numbers.iter().enumerate() {
+            if place % ROWS_PER_CHECK == 0 {
+                budget.check()?;
+            }
+            let row = &rows[number as usize];
+            if row.kind() == RowKind::Append && cut.apply(number, row).is_some() {
+                return Ok(None);
+            }
+            for word in [row.first, row.second] {
+                match word.small_integer() {
+                    Some(integer) => (least, greatest) = (least.min(integer), greatest.max(integer)),
+                    None => are_integers &= word == Word::NULL,
+                }
+            }
+        }
+        // Small integers have 62 bits: the difference does not overflow.
+        let spread = greatest.wrapping_sub(least);
+        let is_close = are_integers && least <= greatest && spread < 2 * i64::from(numbers.len() as u32) + 64;
+        Ok(Some(if is_close {
+            Self::Close { least, count: spread as usize + 2 }
+        } else {
+            Self::Table(HashMap::from_iter([(Word::NULL, NULL)]), 2 * numbers.len() + 1)
+        }))
+    }
+
+    /// There are at most so many values.
+    fn bound(&self) -> usize {
+        match self {
+            Self::Close { count, .. } | Self::Table(_, count) => *count,
+        }
+    }
+
+    fn of(&mut self, word: Word) -> u32 {
+        match self {
+            Self::Close { least, .. } => word.small_integer().map_or(NULL, |integer| (integer - *least) as u32 + 1),
+            Self::Table(table, _) => {
+                let next = table.len() as u32;
+                *table.entry(word).or_insert(next)
+            }
+        }
+    }
+}
+
+/// What each value's operations say; `None` when one is written twice.
+fn collect(
+    rows: &[Row],
+    numbers: &[u32],
+    cut: Cut,
+    mut numbering: Numbering,
+    budget: &Budget,
+) -> Result<Option<Register>, Exhausted> {
+    let blank = Value { invoked: 0, completed: OPEN, read: 0, before: NOBODY, next: NOBODY, needed: false };
+    let mut values = vec![blank; if let Numbering::Close { count, .. } = numbering { count } else { 1 }];
+    values[NULL as usize].needed = true;
+    let mut failed = Vec::new();
+    for (place, &number) in numbers.iter().enumerate() {
+        if place % ROWS_PER_CHECK == 0 {
+            budget.check()?;
+        }
+        let Some(row) = cut.apply(number, &rows[number as usize]) else { continue };
+        let (invoked, completed) = (row.invoked + 1, row.completed.saturating_add(1));
+        let mut number_of = |word| {
+            let value = numbering.of(word);
+            if values.len() <= value as usize {
+                values.resize(value as usize + 1, blank);
+            }
+            value
+        };
+        let (written, before) = match row.kind() {
+            RowKind::Nothing | RowKind::Append => continue,
+            RowKind::FailedCas => {
+                failed.push(Failed { value: number_of(row.first), invoked, completed });
+                continue;
+            }
+            // What changes nothing is a read.
+            RowKind::Cas if row.first == row.second && row.is_open() => continue,
+            RowKind::Cas if row.first != row.second => (number_of(row.second), number_of(row.first)),
+            RowKind::Read | RowKind::Cas => {
+                let value = number_of(row.first);
+                let value = &mut values[value as usize];
+                value.read = value.read.max(invoked);
+                value.completed = value.completed.min(completed);
+                value.needed = true;
+                continue;
+            }
+            RowKind::Write => (number_of(row.first), HEAD),
+        };
+        let value = &mut values[written as usize];
+        if written == NULL || value.before != NOBODY {
+            return Ok(None);
+        }
+        value.invoked = invoked;
+        value.completed = value.completed.min(completed);
+        value.before = before;
+        value.needed |= !row.is_open();
+    }
+    Ok(Some(Register { values, failed, has_unseen: false }))
+}
+
+impl Register {
+    fn decide(&mut self, budget: &Budget) -> Result<Unique, Exhausted> {
+        budget.check()?;
+        if !self.link() {
+            return Ok(Unique::None);
+        }
+        budget.check()?;
+        let heads = self.heads();
+        if heads.len() <= 2 {
+            // The chain of null and at most one other, which can only come after it: the order is settled.
+            return self.settle(&heads, budget);
+        }
+        let Some(zones) = self.zones(&heads) else { return Ok(Unique::None) };
+        budget.check()?;
+        let Some(zones) = arrange(zones) else { return Ok(Unique::None) };
+        budget.check()?;
+        Ok(if self.failed.is_empty() || self.fits(&zones) { Unique::Order } else { Unique::Declined })
+    }
+
+    /// Links each value that was there to the one that replaced it by compare-and-set. `false` when a value was there
+    /// that nobody writes, or was replaced twice.
+    fn link(&mut self) -> bool {
+        for value in 0..self.values.len() {
+            let mut value = value as u32;
+            // Who replaced a value has seen it.
+            while self.values[value as usize].needed {
+                let before = self.values[value as usize].before;
+                if before == HEAD || before == NOBODY || self.values[before as usize].needed {
+                    break;
+                }
+                self.values[before as usize].needed = true;
+                value = before;
+            }
+        }
+        for value in 1..self.values.len() {
+            let Value { before, needed, .. } = self.values[value];
+            if !needed {
+                self.has_unseen |= before != NOBODY;
+                continue;
+            }
+            if before == NOBODY {
+                return false;
+            }
+            if before != HEAD && std::mem::replace(&mut self.values[before as usize].next, value as u32) != NOBODY {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The first values of the chains, null first.
+    fn heads(&self) -> Vec<u32> {
+        let is_head = |&value: &u32| {
+            let Value { before, needed, .. } = self.values[value as usize];
+            needed && before == HEAD
+        };
+        std::iter::once(NULL).chain((1..self.values.len() as u32).filter(is_head)).collect()
+    }
+
+    fn chain(&self, head: u32) -> impl Iterator<Item = u32> {
+        std::iter::successors(Some(head), |&value| {
+            Some(self.values[value as usize].next).filter(|&next| next != NOBODY)
+        })
+    }
+
+    /// Whether every value that was there is in one of the chains: a ring of compare-and-sets never began.
+    fn are_all_in(&self, count: usize) -> bool {
+        count == self.values.iter().filter(|value| value.needed).count()
+    }
+
+    /// The zones of the chains; `None` when a chain contradicts itself.
+    fn zones(&self, heads: &[u32]) -> Option<Vec<Zone>> {
+        let (mut zones, mut count) = (Vec::with_capacity(heads.len()), 0);
+        for &head in heads {
+            let (mut earliest, mut first, mut last) = (0, if head == NULL { 0 } else { OPEN }, 0);
+            for value in self.chain(head) {
+                count += 1;
+                let value = &self.values[value as usize];
+                earliest = value.invoked.max(earliest);
+                if earliest > value.completed {
+                    return None;
+                }
+                first = value.completed.min(first);
+                last = value.read.max(last).max(value.invoked);
+                earliest = value.read.max(earliest);
+            }
+            zones.push(Zone { start: first, end: last, head });
+        }
+        self.are_all_in(count).then_some(zones)
+    }
+
+    /// Whether the failed compare-and-sets fit the chains in the order of their zones.
+    fn fits(&self, zones: &[Zone]) -> bool {
+        // By value: when it is set, and when it is replaced.
+        let mut periods: Vec<Option<(u64, u64)>> = vec![None; self.values.len()];
+        let mut held = NULL;
+        for zone in zones {
+            let mut earliest = zone.start;
+            for value in self.chain(zone.head) {
+                let Value { invoked, read, .. } = self.values[value as usize];
+                earliest = earliest.max(invoked);
+                if let Some((_, replaced)) = &mut periods[held as usize] {
+                    *replaced = earliest;
+                }
+                periods[value as usize] = Some((earliest, OPEN));
+                held = value;
+                earliest = earliest.max(read);
+            }
+        }
+        self.failed.iter().all(|failed| match periods[failed.value as usize] {
+            None => true,
+            Some((set, replaced)) => (failed.value != NULL && failed.invoked <= set) || failed.completed >= replaced,
+        })
+    }
+
+    fn settle(&self, heads: &[u32], budget: &Budget) -> Result<Unique, Exhausted> {
+        let order: Vec<u32> = heads.iter().flat_map(|&head| self.chain(head)).collect();
+        budget.check()?;
+        if !self.are_all_in(order.len()) {
+            return Ok(Unique::None);
+        }
+        let mut settled = Settled::new(&self.values, &order);
+        if !settled.is_possible() {
+            return Ok(Unique::None);
+        }
+        budget.check()?;
+        if self.failed.is_empty() {
+            return Ok(Unique::Order);
+        }
+        let is_possible = settled.raise(&self.values, &order, &self.failed) && settled.is_possible();
+        Ok(match is_possible {
+            true => Unique::Order,
+            // Had an open write that nobody saw taken effect, the failed ones might have seen its value.
+            false if self.has_unseen => Unique::Declined,
+            false => Unique::None,
+        })
+    }
+}
+
+/// Zones in order, each with the time that it takes; `None` when they get into each other's way.
+fn arrange(zones: Vec<Zone>) -> Option<Vec<Zone>> {
+    let (mut arranged, backward): (Vec<Zone>, Vec<Zone>) = zones.into_iter().partition(|zone| zone.start < zone.end);
+    arranged.sort_unstable_by_key(|zone| zone.start);
+    if arranged.windows(2).any(|pair| pair[1].start < pair[0].end) {
+        return None;
+    }
+    let forward = arranged.len();
+    for Zone { start: first, end: last, head } in backward {
+        // It may be at any moment from the last invocation to the first completion.
+        let after = arranged[..forward].partition_point(|zone| zone.start < last);
+        let moment = arranged[..after].last().map_or(last, |zone| zone.end.max(last));
+        if moment > first {
+            return None;
+        }
+        arranged.push(Zone { start: moment, end: moment, head });
+    }
+    arranged.sort_unstable_by_key(|zone| (zone.start, zone.end));
+    Some(arranged)
+}
+
+/// An order of values that is settled, and between which moments each must have been set.
+struct Settled {
+    earliest: Vec<u64>,
+    latest: Vec<u64>,
+}
+
+impl Settled {
+    fn new(values: &[Value], order: &[u32]) -> Self {
+        let mut settled = Self { earliest: Vec::with_capacity(order.len()), latest: Vec::with_capacity(order.len()) };
+        let mut read = 0;
+        for &value in order {
+            let value = &values[value as usize];
+            settled.earliest.push(value.invoked.max(read));
+            settled.latest.push(value.completed);
+            read = value.read;
+        }
+        // Null was there before everything.
+        settled.latest[0] = OPEN;
+        settled
+    }
+
+    /// Whether there are such moments, one after the other: the earliest that can be.
+    fn is_possible(&self) -> bool {
+        let mut now = 0;
+        self.earliest.iter().zip(&self.latest).all(|(&earliest, &latest)| {
+            now = earliest.max(now);
+            now <= latest
+        })
+    }
+
+    /// Takes in the failed compare-and-sets; `false` when one of them cannot be.
+    ///
+    /// Each must touch a moment before its value was set or one after it was replaced: begin no later than the one, or
+    /// end no earlier than the other. Setting every value at its earliest moment serves all that end late enough. One
+    /// that ends before the earliest moment of the replacement can only begin before its value was set, which is then
+    /// set no earlier than that. Going backward, the earliest moment of the replacement is final when it is needed: it is
+    /// also moved by what is before it, but then so is the value itself, to a moment after the end of such a failed one,
+    /// hence after its beginning.
+    fn raise(&mut self, values: &[Value], order: &[u32], failed: &[Failed]) -> bool {
+        const NONE: u32 = u32::MAX;
+        let mut of_value = vec![NONE; values.len()];
+        let mut next = vec![NONE; failed.len()];
+        for (number, failed) in failed.iter().enumerate() {
+            next[number] = std::mem::replace(&mut of_value[failed.value as usize], number as u32);
+        }
+        for (place, &value) in order.iter().enumerate().rev() {
+            let replaced = self.earliest.get(place + 1).copied();
+            let mut number = of_value[value as usize];
+            while number != NONE {
+                let Failed { invoked, completed, .. } = failed[number as usize];
+                number = next[number as usize];
+                if place == 0 {
+                    // Nothing is before null.
+                    let Some(latest) = self.latest.get_mut(1) else { return false };
+                    *latest = completed.min(*latest);
+                } else if replaced.is_none_or(|replaced| completed < replaced) {
+                    self.earliest[place] = self.earliest[place].max(invoked);
+                }
+            }
+        }
+        true
+    }
+}
