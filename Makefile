@@ -1,6 +1,6 @@
 # The commands of everyday work. `make demo` and `make test` set everything up by themselves.
 
-.PHONY: demo test seeds bench fmt lint build stack bootstrap bootstrap-tests
+.PHONY: demo test seeds bench fuzz fmt lint build stack bootstrap bootstrap-tests
 
 SCENARIO := dual-write-vs-outbox
 
@@ -24,6 +24,15 @@ seeds: stack
 # Prints figures; nothing passes or fails. In the profile of everything else, so that the world is built once.
 bench: stack
 	cargo bench --workspace --profile dev
+
+# Lets libFuzzer loose on each parser for so many seconds (needs `cargo install cargo-fuzz`; a finding is kept in
+# fuzz/artifacts). No sanitizer: there is no unsafe code of ours, and stable Rust knows none.
+FUZZ_SECONDS := 60
+fuzz:
+	@for target in json edn compressed; do \
+		cargo fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -rss_limit_mb=1024 \
+			-timeout=10 || exit 1; \
+	done
 
 fmt:
 	cargo fmt --all

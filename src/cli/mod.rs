@@ -3,6 +3,7 @@
 //! - [`exit`]: what an exit code means
 //! - [`run`]: `torn run` and `torn compare`
 //! - [`check`]: `torn check`, the same judgement from the stored history
+//! - `outside`: `torn check --model`, histories that others recorded
 //! - [`report`]: `torn report`, the pages again
 //! - [`list`], [`init`]: what there is, and something to start from
 //! - [`stack`], [`doctor`]: the local servers, and what this machine lacks
@@ -17,6 +18,7 @@ pub mod exit;
 pub mod init;
 mod judged;
 pub mod list;
+mod outside;
 mod paper;
 pub mod report;
 pub mod run;
@@ -49,7 +51,7 @@ enum Command {
     Run(run::Arguments),
     /// Run every variant of one scenario under the same seed, load and faults, and write the page that compares them
     Compare(run::CompareArguments),
-    /// Judge a stored run again, from its history alone
+    /// Judge a stored run again from its history alone, or (--model) operations that others recorded
     Check(check::Arguments),
     /// Write the report and the metrics of a stored run again
     Report(report::Arguments),

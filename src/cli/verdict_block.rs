@@ -80,6 +80,6 @@ pub(crate) fn word(verdict: Verdict) -> (&'static str, Tone) {
 }
 
 /// Text of a system under test without control characters: it must not drive the terminal.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }

@@ -3,6 +3,7 @@
 mod faults;
 mod links;
 mod load;
+mod outside;
 mod runs;
 mod stack;
 mod torn;

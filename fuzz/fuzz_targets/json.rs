@@ -1,0 +1,4 @@
+//! Bytes that begin as JSON does.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| torn_fuzz::judge(&[b"{\"", bytes].concat()));
