@@ -2,8 +2,8 @@
 //!
 //! Writes a history of RECORDS operation records (invocations and completions; default 880,000), reads it as JSON Lines
 //! from memory and judges it. VALUES is `integers` (default) or `texts`. The history is what a Jepsen run looks like: 20
-//! clients, 16 keys, one poll of 10 messages for every 10 sends, transaction markers in the log, a nemesis line now and
-//! then, a send in a thousand that ends as `info`.
+//! clients, 16 keys, one poll of 10 messages for every 10 sends, gaps in the log as transaction markers leave them, sends
+//! that are polled before they are acknowledged, one in a thousand that ends as `info`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -81,6 +81,8 @@ struct Writer {
     logs: [Vec<(u64, u64)>; KEYS],
     /// How far each key was polled.
     places: [usize; KEYS],
+    /// What each client is sending.
+    open: [Option<(usize, u64, u64)>; CLIENTS],
     next_value: u64,
     random: u64,
 }
@@ -102,13 +104,16 @@ impl Writer {
             self.poll(round % POLLERS);
             round += 1;
         }
+        (0..CLIENTS).for_each(|client| self.complete(client));
         for poller in 0..POLLERS {
             while self.poll(poller) > 0 {}
         }
         self.text
     }
 
+    /// A client's last send completes, and its next one is invoked: its message is in the log before anyone is told.
     fn send(&mut self, client: usize) {
+        self.complete(client);
         let key = self.draw() % KEYS;
         self.next_value += 1;
         let value = self.next_value;
@@ -117,6 +122,12 @@ impl Writer {
         let gap = u64::from(self.draw().is_multiple_of(5));
         let offset = self.logs[key].last().map_or(0, |&(offset, _)| offset + 1 + gap);
         self.logs[key].push((offset, value));
+        self.open[client] = Some((key, offset, value));
+    }
+
+    fn complete(&mut self, client: usize) {
+        let Some((key, offset, value)) = self.open[client].take() else { return };
+        let spelled = self.spelled(value);
         if self.draw().is_multiple_of(1_000) {
             self.line(client, "info", "send", &format!("[[\"send\",\"{key}\",{spelled}]]"));
         } else {

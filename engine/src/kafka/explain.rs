@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::verdict::{Anomaly, Cited, Example};
 
+use super::cycle::{Because, Step};
 use super::finding::{Findings, Item};
 use super::history::{History, NO_INDEX, NONE, Row, Stage, UNKNOWN};
 use super::kind::{Kind, Kinds};
@@ -16,6 +17,9 @@ use super::vocabulary::{Key, Spelled, Value};
 
 /// At most so many values or offsets are listed in an item.
 const LISTED_AT_MOST: usize = 256;
+
+/// At most so many steps of a circle are told.
+const STEPS_AT_MOST: usize = 8;
 
 /// At most so many are named in a sentence.
 const NAMED_AT_MOST: usize = 5;
@@ -41,6 +45,7 @@ impl Explainer<'_> {
 
     fn example(&self, kind: Kind, item: &Item) -> Example {
         match *item {
+            Item::Cycle { ref steps } => self.cycle(steps),
             Item::Lost { message, max_read_index } => self.lost(message, max_read_index),
             Item::Unseen { message, polled } => self.unseen(message, polled),
             Item::Duplicate { message } => self.duplicate(message),
@@ -220,6 +225,60 @@ impl Explainer<'_> {
             explanation: format!("{who} {left} of key {key_text} {then} {right}, {found}."),
             operations: self.cite([from.0, to.0], key),
             item: map(item),
+        }
+    }
+
+    fn cycle(&self, steps: &[Step]) -> Example {
+        let next = |place: usize| (place + 1) % steps.len();
+        let told = |place: usize| {
+            let because = match steps[place].because {
+                Because::Sent { before, after } => format!(
+                    "sent {} to key {} right before {} of",
+                    self.name(before),
+                    self.history.vocabulary.key_text(self.key(before)),
+                    self.name(after),
+                ),
+                Because::Polled { message } => format!(
+                    "sent {} to key {}, which was polled by",
+                    self.name(message),
+                    self.history.vocabulary.key_text(self.key(message)),
+                ),
+                Because::Realtime => "had succeeded before the invocation of".to_owned(),
+                Because::Process => "was run by the same process before".to_owned(),
+            };
+            format!("operation {} {because} operation {}", place + 1, next(place) + 1)
+        };
+        let said: Vec<String> = (0..steps.len().min(STEPS_AT_MOST)).map(told).collect();
+        let rest = if said.len() < steps.len() { ", and so on," } else { "," };
+        let json: Vec<Json> = steps.iter().take(LISTED_AT_MOST).map(|step| self.step_item(step)).collect();
+        Example {
+            explanation: format!("{}{rest} so each of them must have come before itself.", capital(&said.join(", "))),
+            operations: steps.iter().take(LISTED_AT_MOST).map(|step| self.cited(step.row, self.key_of(step))).collect(),
+            item: map([("steps", Json::from(json))]),
+        }
+    }
+
+    fn step_item(&self, step: &Step) -> Json {
+        let key = |message| self.history.vocabulary.key_text(self.key(message));
+        match step.because {
+            Because::Sent { before, after } => {
+                json!({"type": "ww", "key": key(before), "value": self.json(before), "next-value": self.json(after)})
+            }
+            Because::Polled { message } => json!({"type": "wr", "key": key(message), "value": self.json(message)}),
+            Because::Realtime => json!({"type": "realtime"}),
+            Because::Process => json!({"type": "process"}),
+        }
+    }
+
+    /// The key that a step speaks of; of a step in time the first key that its operation touched.
+    fn key_of(&self, step: &Step) -> Key {
+        match step.because {
+            Because::Sent { before: message, .. } | Because::Polled { message } => self.key(message),
+            Because::Realtime | Because::Process => {
+                let sent = self.history.writes(step.row).next().map(|send| self.history.sends.key[send]);
+                let polled = || self.history.reads(step.row).next().map(|poll| self.history.polls.key[poll]);
+                sent.or_else(polled).unwrap_or(0)
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! What was found, as numbers. Sentences are made at the end, and only for what is shown.
 
+use super::cycle::Step;
 use super::history::Row;
 use super::kind::Kind;
 use super::message::Message;
@@ -22,6 +23,8 @@ pub(super) enum Item {
     Precommitted { message: Message, row: Row },
     /// Two neighbours of one operation, or of two operations of one process, that do not follow each other in the log.
     Step { from: (Row, Message), to: (Row, Message) },
+    /// Operations that precede each other in a circle.
+    Cycle { steps: Vec<Step> },
 }
 
 /// All violations of one kind.

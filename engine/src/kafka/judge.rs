@@ -13,7 +13,10 @@ use super::history::History;
 use super::kind::{Kind, Kinds};
 use super::message::Messages;
 use super::order::Orders;
-use super::{lag, log, poll, read, send};
+use super::{cycle, lag, log, poll, read, send};
+
+/// In a smaller history a second thread costs more than it saves.
+const ROWS_FOR_A_THREAD: usize = 10_000;
 
 /// How a history is judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +25,25 @@ pub struct Options {
     pub deciding: Option<Kinds>,
     /// Whether the order of messages in a log counts as a dependency between their senders when cycles are looked for.
     pub ww_deps: bool,
+    /// Which order between operations counts beside their data when cycles are looked for.
+    pub precedence: Precedence,
     /// How many examples of a kind are kept.
     pub examples: usize,
 }
 
+/// An order between operations that does not depend on what they did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precedence {
+    /// One succeeded before the other was invoked: what Jepsen takes.
+    #[default]
+    Realtime,
+    /// One process ran one and then the other, both with success.
+    Process,
+}
+
 impl Default for Options {
     fn default() -> Self {
-        Self { deciding: None, ww_deps: false, examples: EXAMPLES_AT_MOST }
+        Self { deciding: None, ww_deps: false, precedence: Precedence::default(), examples: EXAMPLES_AT_MOST }
     }
 }
 
@@ -72,6 +87,7 @@ impl History {
             poll::across(self, messages, orders, &mut found, budget)?;
             read::aborted(self, messages, &mut found, budget)?;
             read::precommitted(self, messages, &mut found, budget)?;
+            cycle::check(self, messages, orders, options, &mut found, budget)?;
             Ok(found)
         };
         let sends = || {
@@ -81,11 +97,15 @@ impl History {
             send::across(self, messages, orders, &mut found, budget)?;
             Ok((found, lag::worst(self, budget)?))
         };
-        let (polls, sends) = thread::scope(|scope| {
-            let polls = scope.spawn(polls);
-            let sends = sends();
-            (polls.join().expect("a check does not panic"), sends)
-        });
+        let (polls, sends) = if self.len() < ROWS_FOR_A_THREAD {
+            (polls(), sends())
+        } else {
+            thread::scope(|scope| {
+                let polls = scope.spawn(polls);
+                let sends = sends();
+                (polls.join().expect("a check does not panic"), sends)
+            })
+        };
         let (mut found, lag) = sends?;
         found.merge(polls?);
         Ok((found, lag))

@@ -11,9 +11,11 @@
 //! - `order`: the log of each key: which message stands at which index
 //! - `log`, `poll`, `send`, `read`: the checks: of the log as a whole, of one process's polls, sends, reads
 //! - `lag`: how far polls ran behind
+//! - `cycle`: dependencies between operations that go round
 //! - `finding`, `explain`: what was found, first as numbers, then as sentences
 //! - `judge`: all of it in order
 
+mod cycle;
 mod explain;
 mod finding;
 mod history;
@@ -32,6 +34,6 @@ mod take;
 mod vocabulary;
 
 pub use history::History;
-pub use judge::Options;
+pub use judge::{Options, Precedence};
 pub use kind::{Kind, Kinds, UnknownKind};
 pub use record::Function;

@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 use torn_engine::kafka::Options;
 use torn_engine::verdict::{Judgement, Verdict};
 
+use crate::cycle;
 use crate::told::{everything, judge, said};
 
 fn samples() -> Vec<Json> {
@@ -119,4 +120,28 @@ fn the_verdict_follows_from_jepsens_errors() {
         let expected = if expected_kinds(sample).keys().any(is_bad) { Verdict::Invalid } else { Verdict::Valid };
         assert_eq!(judged(sample).verdict, expected, "{}", sample["id"]);
     }
+}
+
+/// Elle shows one circle a component and calls it by what it can explain of it. Where a component has circles of sends and
+/// time, some of whose steps in time are also explained by polls, it hangs on the order of Elle's hash sets which circle
+/// that is: Elle itself says then that the component is no stronger than `strong-PL-1`.
+#[test]
+fn the_kinds_of_cycles_are_jepsens() {
+    let mut differing = 0;
+    for sample in &samples() {
+        let operations = sample["history"].as_array().expect("a history is a list");
+        let judgement = judged(sample);
+        let found: BTreeMap<String, u64> = cycle::kinds(operations, &judgement);
+        let mut expected = expected_kinds(sample);
+        expected.retain(|kind, _| is_cycle(kind));
+        if found != expected {
+            differing += 1;
+            let depends = sample["errors"].get("strong-PL-1-cycle-exists").is_some();
+            assert!(depends, "{}: {found:?} instead of {expected:?}", sample["id"]);
+        }
+        let without_time = |kinds: &BTreeMap<String, u64>| [kinds.get("g0").copied(), kinds.get("g1c").copied()];
+        assert_eq!(without_time(&found), without_time(&expected), "{}", sample["id"]);
+        assert_eq!(found.values().sum::<u64>(), expected.values().sum::<u64>(), "{}", sample["id"]);
+    }
+    assert!(differing <= 3, "{differing} samples differ");
 }

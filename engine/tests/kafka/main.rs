@@ -2,6 +2,7 @@
 //! judge that follows the definitions word by word, and with nonsense.
 
 mod agreement;
+mod cycle;
 mod random;
 mod reference;
 mod told;

@@ -8,26 +8,26 @@ use torn_engine::kafka::Options;
 use crate::reference;
 use crate::told::{everything, items, judge, read};
 
-/// SplitMix64.
-struct Random(u64);
+/// The generator `SplitMix64`.
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 
-    fn one_in(&mut self, times: usize) -> bool {
+    pub(crate) fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
-    fn pick<T: Copy>(&mut self, all: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.below(all.len())]
     }
 }
@@ -67,8 +67,8 @@ impl World {
         world.history
     }
 
-    fn tell(&mut self, process: usize, kind: &str, function: &str, value: Json) {
-        self.time += self.random.below(50) as i64;
+    fn tell(&mut self, process: usize, kind: &str, function: &str, value: &Json) {
+        self.time += self.random.next().cast_signed() & 31;
         let index = self.history.len();
         let operation =
             json!({"index": index, "time": self.time, "process": process, "type": kind, "f": function, "value": value});
@@ -100,7 +100,7 @@ impl World {
                 (0..count).map(|_| self.micro(function)).collect()
             }
         };
-        self.tell(process, "invoke", function, value.clone());
+        self.tell(process, "invoke", function, &value);
         (function, value)
     }
 
@@ -130,12 +130,12 @@ impl World {
             if kind == "ok" && self.random.one_in(2) {
                 self.places[process] = [0; 3];
             }
-            return self.tell(process, kind, function, planned.clone());
+            return self.tell(process, kind, function, planned);
         }
         let micros = planned.as_array().into_iter().flatten();
         let value: Vec<Json> = micros.map(|micro| self.done(process, kind, micro)).collect();
         let value = if function == "crash" { Json::Null } else { json!(value) };
-        self.tell(process, kind, function, value);
+        self.tell(process, kind, function, &value);
         if self.random.one_in(2 * self.rare) {
             let keys = vec![self.key()];
             let operation = self.history.last_mut().expect("it was just told");
@@ -148,7 +148,7 @@ impl World {
             return if kind != "ok" && self.random.one_in(2) { json!(["poll"]) } else { self.poll(process) };
         }
         let key = KEYS.iter().position(|key| micro[1] == *key).unwrap_or(2);
-        let gap = if self.random.one_in(self.rare) { self.random.below(4) as i64 - 2 } else { 1 };
+        let gap = if self.random.one_in(self.rare) { (self.random.next().cast_signed() & 3) - 2 } else { 1 };
         let last = self.logs[key].iter().map(|(offset, _)| *offset).max().unwrap_or(-1);
         let offset = (last + gap).max(0);
         let takes_effect = if kind == "fail" { self.random.one_in(self.rare) } else { !self.random.one_in(self.rare) };

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 type Key = String;
 /// A message as JSON text: `1` and `"1"` differ.
 type Message = String;
+type Pairs = Vec<(Option<i64>, Message)>;
 type Items = BTreeMap<String, Vec<String>>;
 
 #[derive(Debug, Clone)]
@@ -18,7 +19,7 @@ struct Operation {
     kind: String,
     function: String,
     sends: Vec<(Key, Option<i64>, Message)>,
-    polls: Vec<(Key, Vec<(Option<i64>, Message)>)>,
+    polls: Vec<(Key, Pairs)>,
     keys: Vec<Key>,
     rebalanced: BTreeSet<Key>,
     invoked: Option<i64>,
@@ -191,10 +192,14 @@ fn logs(operations: &[Operation], ok_reads: &BTreeMap<Key, BTreeSet<Message>>) -
             continue;
         }
         if operation.kind != "invoke" && must_have_committed(operation, ok_reads) {
-            operation.sends.iter().for_each(|(key, offset, message)| see(key, *offset, message));
+            for (key, offset, message) in &operation.sends {
+                see(key, *offset, message);
+            }
         }
         for (key, pairs) in &operation.polls {
-            pairs.iter().for_each(|(offset, message)| see(key, *offset, message));
+            for (offset, message) in pairs {
+                see(key, *offset, message);
+            }
         }
     }
     for seen in logs.values_mut().flat_map(BTreeMap::values_mut) {
