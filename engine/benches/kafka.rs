@@ -34,7 +34,7 @@ fn main() {
         let read = start.elapsed();
         let memory = history.memory();
         let judgement = history.judge(&Options::default(), &Budget::unlimited());
-        let judged = start.elapsed() - read;
+        let judged = start.elapsed().saturating_sub(read);
         println!(
             "reading {read:.3?} ({:.0} MB/s), judging {judged:.3?}, {:?}, {} kinds found, columns {:.1} MB",
             megabytes / read.as_secs_f64(),
@@ -138,7 +138,7 @@ impl Writer {
     /// Polls the next messages of the client's keys; yields how many.
     fn poll(&mut self, poller: usize) -> usize {
         self.line(poller, "invoke", "poll", "[[\"poll\"]]");
-        let mut polled = String::from("[[\"poll\",{");
+        let mut answer = String::from("[[\"poll\",{");
         let mut left = SENDS_PER_POLL;
         for key in keys_of(poller) {
             let place = self.places[key];
@@ -147,18 +147,18 @@ impl Writer {
                 continue;
             }
             let separator = if left == SENDS_PER_POLL { "" } else { "," };
-            write!(polled, "{separator}\"{key}\":[").expect("a text takes what is written to it");
+            write!(answer, "{separator}\"{key}\":[").expect("a text takes what is written to it");
             for message in place..until {
                 let (offset, value) = self.logs[key][message];
                 let separator = if message == place { "" } else { "," };
-                write!(polled, "{separator}[{offset},{}]", self.spelled(value)).expect("a text takes what is written");
+                write!(answer, "{separator}[{offset},{}]", self.spelled(value)).expect("a text takes what is written");
             }
-            polled.push(']');
+            answer.push(']');
             left -= until - place;
             self.places[key] = until;
         }
-        polled.push_str("}]]");
-        self.line(poller, "ok", "poll", &polled);
+        answer.push_str("}]]");
+        self.line(poller, "ok", "poll", &answer);
         SENDS_PER_POLL - left
     }
 
@@ -177,7 +177,7 @@ impl Writer {
         .expect("a text takes what is written to it");
     }
 
-    /// SplitMix64: the same history every time.
+    /// The generator `SplitMix64`: the same history every time.
     fn draw(&mut self) -> usize {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.random ^ self.random >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

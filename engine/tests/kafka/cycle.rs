@@ -328,7 +328,7 @@ fn disordered(seed: u64) -> Vec<Json> {
                 left -= 1;
                 let function = random.pick(&["send", "poll", "txn"]);
                 let mut value = Vec::new();
-                for _ in 0..1 + random.below(3) {
+                for _ in 0..=random.below(3) {
                     if next < messages && (function == "send" || function == "txn" && random.one_in(2)) {
                         value.push(json!(["send", keys[next % 2], [offsets[next], next]]));
                         next += 1;
