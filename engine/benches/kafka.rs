@@ -32,12 +32,14 @@ fn main() {
         let start = Instant::now();
         let history = read(&text);
         let read = start.elapsed();
-        let memory = history.memory();
+        let (memory, before) = (history.memory(), processor_seconds());
         let judgement = history.judge(&Options::default(), &Budget::unlimited());
         let judged = start.elapsed().saturating_sub(read);
         println!(
-            "reading {read:.3?} ({:.0} MB/s), judging {judged:.3?}, {:?}, {} kinds found, columns {:.1} MB",
+            "reading {read:.3?} ({:.0} MB/s), judging {judged:.3?} ({:.2} s of processors), {:?}, {} kinds \
+             found, columns {:.1} MB",
             megabytes / read.as_secs_f64(),
+            processor_seconds() - before,
             judgement.verdict,
             judgement.anomalies.len(),
             memory as f64 / 1e6,
@@ -57,6 +59,13 @@ fn read(text: &str) -> History {
         seed.deserialize(&mut deserializer).expect("the generator writes sound operations");
     }
     history
+}
+
+/// The time that all threads have worked: other processes on the machine change it less than the time on the clock.
+fn processor_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 fn peak_kilobytes() -> u64 {

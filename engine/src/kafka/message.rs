@@ -48,7 +48,9 @@ impl Messages {
         let mut held = (history.sends.key.len() + history.pairs.value.len()) as u64 * 4 + history.len() as u64;
         held += history.vocabulary.key_count() as u64 * 4;
         budget.hold(held)?;
-        let mut finder = Finder { history, table: HashTable::new(), hasher: DefaultHashBuilder::default() };
+        // Where all goes well there are as many messages as sends.
+        let table = HashTable::with_capacity(history.sends.key.len());
+        let mut finder = Finder { history, table, hasher: DefaultHashBuilder::default() };
         let mut messages = Self {
             key: Vec::new(),
             value: Vec::new(),

@@ -33,19 +33,6 @@ impl Sources<'_> {
             && matches!(self.history.function(row), Function::Send | Function::Poll | Function::Txn)
     }
 
-    /// Calls `take` with every dependency, some more than once.
-    pub(super) fn each(&self, budget: &Budget, mut take: impl FnMut(Edge)) -> Result<(), Exhausted> {
-        for row in 0..self.history.len() as Row {
-            if (row as usize).is_multiple_of(ROWS_BETWEEN_CHECKS) {
-                budget.check()?;
-            }
-            if self.is_node(row) {
-                self.each_into(row, &mut take);
-            }
-        }
-        Ok(())
-    }
-
     /// Calls `take` with every dependency that leads to a row, some more than once.
     pub(super) fn each_into(&self, row: Row, mut take: impl FnMut(Edge)) {
         for poll in self.history.reads(row) {
@@ -78,24 +65,20 @@ impl Sources<'_> {
         Some(self.orders.chosen(key)[index as usize - 1])
     }
 
-    /// The rows between the ends of dependencies that lead backward.
+    /// The rows between the ends of dependencies that lead backward, in order.
     pub(super) fn nodes_in_reach(&self, budget: &Budget) -> Result<Vec<Row>, Exhausted> {
-        let mut backward: Vec<(Row, Row)> = Vec::new();
-        self.each(budget, |edge| {
-            if edge.to < edge.from {
-                backward.push((edge.to, edge.from));
+        let (mut nodes, mut reach) = (Vec::new(), 0);
+        for row in 0..self.history.len() as Row {
+            if (row as usize).is_multiple_of(ROWS_BETWEEN_CHECKS) {
+                budget.check()?;
             }
-        })?;
-        budget.hold((backward.capacity() * size_of::<(Row, Row)>()) as u64)?;
-        backward.sort_unstable();
-        let (mut nodes, mut next): (Vec<Row>, Row) = (Vec::new(), 0);
-        for &(start, end) in &backward {
-            if next <= end {
-                nodes.extend((start.max(next)..=end).filter(|&row| self.is_node(row)));
-                next = end + 1;
+            if self.is_node(row) {
+                self.each_into(row, |edge| reach = reach.max(edge.from));
+                if reach > row || nodes.last().is_some_and(|_| reach == row) {
+                    nodes.push(row);
+                }
             }
         }
-        budget.release((backward.capacity() * size_of::<(Row, Row)>()) as u64);
         Ok(nodes)
     }
 

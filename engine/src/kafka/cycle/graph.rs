@@ -64,28 +64,14 @@ impl Graph {
         precedence: Precedence,
         budget: &Budget,
     ) -> Result<Self, Exhausted> {
-        let node = |row: Row| rows.binary_search(&row).ok();
-        let mut edges: Vec<(Node, Node)> = Vec::new();
-        for (to, &row) in rows.iter().enumerate() {
-            if to.is_multiple_of(ROWS_BETWEEN_CHECKS) {
-                budget.check()?;
-            }
-            sources.each_into(row, |edge| edges.extend(node(edge.from).map(|from| (from as Node, to as Node))));
-        }
-        let held = (edges.capacity() * 12 + rows.len() * 21) as u64;
-        budget.hold(held)?;
-        edges.sort_unstable();
-        edges.dedup();
-        let mut ends = vec![0; rows.len()];
-        for (place, &(from, _)) in edges.iter().enumerate() {
-            ends[from as usize] = place as u32 + 1;
-        }
-        for node in 1..ends.len() {
-            ends[node] = ends[node].max(ends[node - 1]);
-        }
         let history = sources.history;
+        let mut held = (history.len() * 4 + rows.len() * 21) as u64;
+        budget.hold(held)?;
+        let (successors, ends) = data(sources, &rows, budget)?;
+        budget.hold(successors.len() as u64 * 12)?;
+        held += successors.len() as u64 * 12;
         let mut graph = Self {
-            successors: edges.into_iter().map(|(_, to)| to).collect(),
+            successors,
             ends,
             follower: Vec::new(),
             invoked: Vec::new(),
@@ -102,15 +88,20 @@ impl Graph {
     }
 
     fn order_by_time(&mut self, history: &History) {
-        let invoked = |node: &Node| history.rows.invoked[self.rows[*node as usize] as usize];
-        let mut order: Vec<Node> = (0..self.len() as Node).filter(|node| invoked(node) != NONE).collect();
-        order.sort_by_key(invoked);
-        let moments = self.rows.iter().map(|&row| {
+        let invoked = |row: Row| history.rows.invoked[row as usize];
+        let nodes = self.rows.iter().enumerate().filter(|&(_, &row)| invoked(row) != NONE);
+        let mut order: Vec<(u32, Node)> = nodes.map(|(node, &row)| (invoked(row), node as Node)).collect();
+        order.sort_unstable();
+        // Rows stand in the order of completion, so that one pass over both lists is enough.
+        let mut first = 0;
+        for &row in &self.rows {
             let completed = completed(history, row);
-            order.partition_point(|node| invoked(node) <= completed) as u32
-        });
-        self.moments = moments.collect();
-        self.invoked = order;
+            while order.get(first).is_some_and(|&(invoked, _)| invoked <= completed) {
+                first += 1;
+            }
+            self.moments.push(first as u32);
+        }
+        self.invoked = order.into_iter().map(|(_, node)| node).collect();
     }
 
     pub(super) fn held(&self) -> u64 {
@@ -183,6 +174,41 @@ impl Graph {
         }
         Ok(Part::of(rows, edges))
     }
+}
+
+/// The data dependencies between some rows: where each node leads, node after node, and where each one's end.
+fn data(sources: &Sources<'_>, rows: &[Row], budget: &Budget) -> Result<(Vec<Node>, Vec<u32>), Exhausted> {
+    let mut nodes = vec![NONE; sources.history.len()];
+    for (node, &row) in rows.iter().enumerate() {
+        nodes[row as usize] = node as Node;
+    }
+    let mut edges: Vec<(Node, Node)> = Vec::new();
+    for (to, &row) in rows.iter().enumerate() {
+        if to.is_multiple_of(ROWS_BETWEEN_CHECKS) {
+            budget.check()?;
+        }
+        sources.each_into(row, |edge| {
+            let from = nodes[edge.from as usize];
+            if from != NONE && edges.last() != Some(&(from, to as Node)) {
+                edges.push((from, to as Node));
+            }
+        });
+    }
+    let mut ends = vec![0_u32; rows.len()];
+    for &(from, _) in &edges {
+        ends[from as usize] += 1;
+    }
+    let mut total = 0;
+    for end in &mut ends {
+        total += std::mem::replace(end, total);
+    }
+    let mut successors = vec![NONE; edges.len()];
+    for (from, to) in edges {
+        let end = &mut ends[from as usize];
+        successors[*end as usize] = to;
+        *end += 1;
+    }
+    Ok((successors, ends))
 }
 
 /// The ordinal at which an operation completed; one that never did completes behind everything.
