@@ -199,9 +199,9 @@ impl Explainer<'_> {
             let listed: Vec<Json> = skipped.iter().take(LISTED_AT_MOST).map(|&message| self.json(message)).collect();
             item.push(("skipped", Json::from(listed)));
         }
-        let verb = match kind {
-            Kind::NonmonotonicSend | Kind::IntNonmonotonicSend | Kind::IntSendSkip => "sent",
-            _ => "polled",
+        let (verb, of) = match kind {
+            Kind::NonmonotonicSend | Kind::IntNonmonotonicSend | Kind::IntSendSkip => ("sent", "to"),
+            _ => ("polled", "of"),
         };
         let who = if from.0 == to.0 {
             format!("One operation of process {} {verb}", self.client(to.0))
@@ -219,10 +219,11 @@ impl Explainer<'_> {
                 format!("but {messages} between them in the log: {between}")
             }
             0 => "which is the same place of the log again".to_owned(),
+            -1 => format!("but in the log {right} stands 1 place before {left}"),
             _ => format!("but in the log {right} stands {} places before {left}", -delta),
         };
         Example {
-            explanation: format!("{who} {left} of key {key_text} {then} {right}, {found}."),
+            explanation: format!("{who} {left} {of} key {key_text} {then} {right}, {found}."),
             operations: self.cite([from.0, to.0], key),
             item: map(item),
         }

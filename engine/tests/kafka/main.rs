@@ -3,6 +3,7 @@
 
 mod agreement;
 mod cycle;
+mod golden;
 mod random;
 mod reference;
 mod told;
