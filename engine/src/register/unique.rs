@@ -328,26 +328,38 @@ impl Register {
     }
 
     fn settle(&self, heads: &[u32], budget: &Budget) -> Result<Unique, Exhausted> {
-        let order: Vec<u32> = heads.iter().flat_map(|&head| self.chain(head)).collect();
+        let mut order: Vec<u32> = heads.iter().flat_map(|&head| self.chain(head)).collect();
         budget.check()?;
         if !self.are_all_in(order.len()) {
             return Ok(Unique::None);
         }
-        let mut settled = Settled::new(&self.values, &order);
-        if !settled.is_possible() {
+        if !Settled::new(&self.values, &order).is_possible() {
             return Ok(Unique::None);
         }
         budget.check()?;
-        if self.failed.is_empty() {
+        if self.failed.is_empty() || self.is_explained_by(&order) {
             return Ok(Unique::Order);
         }
-        let is_possible = settled.raise(&self.values, &order, &self.failed) && settled.is_possible();
-        Ok(match is_possible {
-            true => Unique::Order,
-            // Had an open write that nobody saw taken effect, the failed ones might have seen its value.
-            false if self.has_unseen => Unique::Declined,
-            false => Unique::None,
-        })
+        if !self.has_unseen {
+            return Ok(Unique::None);
+        }
+        budget.check()?;
+        // An open compare-and-set that nobody saw may have taken effect last, and the failed ones saw its value.
+        let last = *order.last().expect("null is there");
+        let follows = |value: &u32| {
+            let Value { before, needed, .. } = self.values[*value as usize];
+            before == last && !needed
+        };
+        let unseen =
+            (1..self.values.len() as u32).filter(follows).min_by_key(|&value| self.values[value as usize].invoked);
+        order.extend(unseen);
+        Ok(if unseen.is_some() && self.is_explained_by(&order) { Unique::Order } else { Unique::Declined })
+    }
+
+    /// Whether the failed compare-and-sets are right in this order of the values.
+    fn is_explained_by(&self, order: &[u32]) -> bool {
+        let mut settled = Settled::new(&self.values, order);
+        settled.raise(&self.values, order, &self.failed) && settled.is_possible()
     }
 }
 
