@@ -177,3 +177,31 @@ fn a_history_that_takes_too_long_is_unknown_within_a_second_of_its_time() {
     assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
     assert!(stdout(&output).contains("--memory"), "{}", stdout(&output));
 }
+
+#[test]
+fn a_report_of_etcds_robustness_tests_is_judged_key_by_key() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/etcd-robustness");
+    let converted = Command::new("python3")
+        .arg(example.join("convert.py"))
+        .arg(example.join("report"))
+        .output()
+        .expect("python3 can be started");
+    assert!(converted.status.success(), "{}", stderr(&converted));
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    fs::write(folder.path().join("right.jsonl"), &converted.stdout).expect("it can be written");
+    let output = check(folder.path(), &["--model", "register", "right.jsonl"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    // The same report, and before all of it somebody has read what was written last.
+    let mut lines: Vec<Value> =
+        stdout(&converted).lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
+    let is_write = |line: &&Value| line["f"] == "write" && line["value"].is_string();
+    let last = lines.iter().rfind(is_write).expect("something was written").clone();
+    for (kind, value) in [("ok", &last["value"]), ("invoke", &Value::Null)] {
+        let read = serde_json::json!({"process": 1 << 20, "f": "read", "key": last["key"], "type": kind, "value": value});
+        lines.insert(0, read);
+    }
+    let wrong: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    fs::write(folder.path().join("wrong.jsonl"), wrong).expect("it can be written");
+    let output = check(folder.path(), &["--model", "register", "wrong.jsonl"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+}
