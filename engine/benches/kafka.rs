@@ -1,12 +1,14 @@
 //! How fast the history of a log is judged: `cargo bench -p torn-engine --bench kafka [-- RECORDS [VALUES]]`.
 //!
-//! Writes a history of RECORDS operation records (invocations and completions; default 880,000), reads it as JSON Lines
-//! from memory and judges it. VALUES is `integers` (default) or `texts`. The history is what a Jepsen run looks like: 20
+//! Writes a file of RECORDS operation records (invocations and completions; default 880,000), reads it as JSON Lines and
+//! judges it. VALUES is `integers` (default) or `texts`. The history is what a Jepsen run looks like: 20
 //! clients, 16 keys, one poll of 10 messages for every 10 sends, gaps in the log as transaction markers leave them, sends
 //! that are polled before they are acknowledged, one in a thousand that ends as `info`.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, BufWriter, Write as _};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeSeed;
@@ -24,13 +26,14 @@ fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     let records = arguments.next().map_or(880_000, |number| number.parse().expect("RECORDS is a number"));
     let texts = arguments.next().is_some_and(|values| values == "texts");
-    let text = Writer { texts, ..Writer::default() }.history(records);
-    let megabytes = text.len() as f64 / 1e6;
-    println!("{} records, {megabytes:.1} MB", text.lines().count());
+    let path = std::env::temp_dir().join(format!("kafka-bench-{}.jsonl", std::process::id()));
+    let records = Writer::new(&path, texts).history(records);
+    let megabytes = fs::metadata(&path).map_or(0, |file| file.len()) as f64 / 1e6;
+    println!("{records} records, {megabytes:.1} MB");
     let (mut reading, mut judging) = (Duration::MAX, Duration::MAX);
     for _ in 0..ROUNDS {
         let start = Instant::now();
-        let history = read(&text);
+        let history = read(&path);
         let read = start.elapsed();
         let (memory, before) = (history.memory(), processor_seconds());
         let judgement = history.judge(&Options::default(), &Budget::unlimited());
@@ -47,16 +50,20 @@ fn main() {
         (reading, judging) = (reading.min(read), judging.min(judged));
     }
     println!("best of {ROUNDS}: reading {reading:.3?}, judging {judging:.3?}, together {:.3?}", reading + judging);
-    println!("peak memory {} MB, the text included", peak_kilobytes() / 1024);
+    println!("peak memory {} MB", peak_kilobytes() / 1024);
+    fs::remove_file(&path).expect("the file was just read");
 }
 
-fn read(text: &str) -> History {
+fn read(path: &Path) -> History {
     let mut history = History::default();
-    for (line, text) in text.lines().enumerate() {
-        let ordinal = u32::try_from(line).expect("fewer than 2^32 lines");
+    let mut file = BufReader::with_capacity(1 << 20, File::open(path).expect("the file was just written"));
+    let (mut text, mut ordinal) = (String::new(), 0);
+    while file.read_line(&mut text).expect("the file is sound") > 0 {
         let seed = Seed { recorder: &mut history, place: Place { line: ordinal + 1, ordinal } };
-        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let mut deserializer = serde_json::Deserializer::from_str(&text);
         seed.deserialize(&mut deserializer).expect("the generator writes sound operations");
+        text.clear();
+        ordinal += 1;
     }
     history
 }
@@ -80,10 +87,9 @@ fn keys_of(poller: usize) -> impl Iterator<Item = usize> {
 }
 
 /// A log that works, and its clients.
-#[derive(Default)]
 struct Writer {
     texts: bool,
-    text: String,
+    file: BufWriter<File>,
     index: usize,
     time: u64,
     /// The messages of each key, with their offsets.
@@ -97,8 +103,22 @@ struct Writer {
 }
 
 impl Writer {
-    fn history(mut self, records: usize) -> String {
-        self.text.reserve(records * 105);
+    fn new(path: &Path, texts: bool) -> Self {
+        Self {
+            texts,
+            file: BufWriter::new(File::create(path).expect("the directory for temporary files can be written")),
+            index: 0,
+            time: 0,
+            logs: Default::default(),
+            places: [0; KEYS],
+            open: [None; CLIENTS],
+            next_value: 0,
+            random: 0,
+        }
+    }
+
+    /// Writes about so many records; yields how many.
+    fn history(mut self, records: usize) -> usize {
         for poller in 0..POLLERS {
             let keys: Vec<String> = keys_of(poller).map(|key| format!("\"{key}\"")).collect();
             let keys = format!("[{}]", keys.join(","));
@@ -117,7 +137,8 @@ impl Writer {
         for poller in 0..POLLERS {
             while self.poll(poller) > 0 {}
         }
-        self.text
+        self.file.flush().expect("the file can be written");
+        self.index
     }
 
     /// A client's last send completes, and its next one is invoked: its message is in the log before anyone is told.
@@ -180,10 +201,10 @@ impl Writer {
         let (index, time) = (self.index, self.time);
         self.index += 1;
         writeln!(
-            self.text,
+            self.file,
             "{{\"index\":{index},\"time\":{time},\"process\":{process},\"type\":\"{kind}\",\"f\":\"{function}\",\"value\":{value}}}"
         )
-        .expect("a text takes what is written to it");
+        .expect("the file can be written");
     }
 
     /// The generator `SplitMix64`: the same history every time.
