@@ -11,6 +11,7 @@ use super::explain::Explainer;
 use super::finding::Found;
 use super::history::History;
 use super::kind::{Kind, Kinds};
+use super::ledger::Ledger;
 use super::message::Messages;
 use super::order::Orders;
 use super::{cycle, lag, log, poll, read, send};
@@ -51,10 +52,10 @@ impl History {
     /// Judges the history. Beyond the budget the verdict is unknown, with the budget's sentence as reason.
     pub fn judge(mut self, options: &Options, budget: &Budget) -> Judgement {
         self.seal();
-        self.judged(options, budget).unwrap_or_else(|exhausted| Judgement::unknown(exhausted.to_string()))
+        self.judged(options, &Ledger::new(budget)).unwrap_or_else(|exhausted| Judgement::unknown(exhausted.to_string()))
     }
 
-    fn judged(&self, options: &Options, budget: &Budget) -> Result<Judgement, Exhausted> {
+    fn judged(&self, options: &Options, budget: &Ledger<'_>) -> Result<Judgement, Exhausted> {
         let messages = Messages::of(self, budget)?;
         let orders = Orders::of(self, &messages, budget)?;
         let (found, lag) = self.find(&messages, &orders, options, budget)?;
@@ -63,7 +64,6 @@ impl History {
         let anomalies: Vec<_> =
             Kind::ALL.into_iter().filter_map(|kind| explainer.anomaly(kind, found.of(kind), deciding)).collect();
         let is_invalid = anomalies.iter().any(|anomaly| anomaly.decides);
-        budget.release(messages.held() + orders.held());
         Ok(Judgement {
             verdict: if is_invalid { Verdict::Invalid } else { Verdict::Valid },
             reasons: Vec::new(),
@@ -79,7 +79,7 @@ impl History {
         messages: &Messages,
         orders: &Orders,
         options: &Options,
-        budget: &Budget,
+        budget: &Ledger<'_>,
     ) -> Result<(Found, Json), Exhausted> {
         let polls = || {
             let mut found = Found::new(options.examples);

@@ -9,10 +9,10 @@ use std::collections::BinaryHeap;
 use hashbrown::HashMap;
 use serde_json::{Value as Json, json};
 
-use crate::budget::{Budget, Exhausted};
+use crate::budget::Exhausted;
 
 use super::history::{History, NONE, Row, Stage, UNKNOWN};
-use super::message::ROWS_BETWEEN_CHECKS;
+use super::ledger::Ledger;
 use super::record::Function;
 use super::vocabulary::Key;
 
@@ -27,15 +27,13 @@ struct Worst {
 
 /// The largest lag as a figure: `lag` and `time` (when the poll was invoked) in nanoseconds, `process`, `key`; of a
 /// history where nothing ever lagged only `lag` and `time`, both 0.
-pub(super) fn worst(history: &History, budget: &Budget) -> Result<Json, Exhausted> {
+pub(super) fn worst(history: &History, budget: &Ledger<'_>) -> Result<Json, Exhausted> {
     let expired = Expired::of(history, budget)?;
     let mut clients: HashMap<u32, Client> = HashMap::new();
     let mut highest = Highest::default();
     let mut worst: Option<Worst> = None;
     for row in 0..history.len() as Row {
-        if (row as usize).is_multiple_of(ROWS_BETWEEN_CHECKS) {
-            budget.check()?;
-        }
+        budget.check_now_and_then(row as usize)?;
         if history.stage(row) != Stage::Ok {
             continue;
         }
@@ -102,15 +100,13 @@ struct Expired {
 }
 
 impl Expired {
-    fn of(history: &History, budget: &Budget) -> Result<Self, Exhausted> {
+    fn of(history: &History, budget: &Ledger<'_>) -> Result<Self, Exhausted> {
         let keys = history.vocabulary.key_count();
         budget.hold((keys * size_of::<Vec<(i64, i64)>>()) as u64 + history.len() as u64 * 16)?;
         let mut steps: Vec<Vec<(i64, i64)>> = vec![Vec::new(); keys];
         let mut highest = Highest::default();
         for row in 0..history.len() as Row {
-            if (row as usize).is_multiple_of(ROWS_BETWEEN_CHECKS) {
-                budget.check()?;
-            }
+            budget.check_now_and_then(row as usize)?;
             for &(key, offset) in highest.of(history, row) {
                 let steps = &mut steps[key as usize];
                 if steps.last().map_or(UNKNOWN, |&(known, _)| known) < offset {

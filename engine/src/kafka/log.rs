@@ -1,10 +1,11 @@
 //! Checks of a log as a whole: what it lost, doubled, or holds at one place in several versions.
 
-use crate::budget::{Budget, Exhausted};
+use crate::budget::Exhausted;
 
 use super::finding::{Found, Item};
 use super::history::{History, NONE};
 use super::kind::Kind;
+use super::ledger::Ledger;
 use super::message::{Message, Messages};
 use super::order::Orders;
 use super::vocabulary::Key;
@@ -14,7 +15,7 @@ pub(super) fn check(
     messages: &Messages,
     orders: &Orders,
     found: &mut Found,
-    budget: &Budget,
+    budget: &Ledger<'_>,
 ) -> Result<(), Exhausted> {
     for key in 0..history.vocabulary.key_count() as Key {
         if key.is_multiple_of(1024) {

@@ -4,17 +4,15 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::budget::{Budget, Exhausted};
+use crate::budget::Exhausted;
 
 use super::history::{History, NONE, Row, Stage};
+use super::ledger::{Ledger, ROWS_BETWEEN_CHECKS};
 use super::record::Function;
 use super::vocabulary::{Key, Value};
 
 /// The number of a message, dense from 0 in the order in which the history mentions them first.
 pub(super) type Message = u32;
-
-/// How many rows are worked on between two looks at the budget.
-pub(super) const ROWS_BETWEEN_CHECKS: usize = 1 << 15;
 
 /// The messages of a history.
 #[derive(Debug)]
@@ -34,7 +32,6 @@ pub(super) struct Messages {
     pub(super) first_mention: Vec<Row>,
     /// The last `ok` row that sends or polls.
     pub(super) last_ok: Row,
-    held: u64,
 }
 
 /// Facts of a message.
@@ -44,10 +41,10 @@ const OK_POLLED: u8 = 4;
 
 impl Messages {
     /// Finds the messages of all sends and polls.
-    pub(super) fn of(history: &History, budget: &Budget) -> Result<Self, Exhausted> {
-        let mut held = (history.sends.key.len() + history.pairs.value.len()) as u64 * 4 + history.len() as u64;
-        held += history.vocabulary.key_count() as u64 * 4;
-        budget.hold(held)?;
+    pub(super) fn of(history: &History, budget: &Ledger<'_>) -> Result<Self, Exhausted> {
+        let fixed = (history.sends.key.len() + history.pairs.value.len() + history.vocabulary.key_count()) as u64 * 4;
+        budget.hold(fixed + history.len() as u64)?;
+        let mut held = 0;
         // Where all goes well there are as many messages as sends.
         let table = HashTable::with_capacity(history.sends.key.len());
         let mut finder = Finder { history, table, hasher: DefaultHashBuilder::default() };
@@ -61,26 +58,20 @@ impl Messages {
             committed: Vec::new(),
             first_mention: vec![NONE; history.vocabulary.key_count()],
             last_ok: NONE,
-            held,
         };
         for row in 0..history.len() {
             if row.is_multiple_of(ROWS_BETWEEN_CHECKS) {
                 budget.check()?;
                 let grown = messages.growing_bytes() + finder.table.allocation_size() as u64;
-                if grown > messages.held - held {
-                    budget.hold(grown - (messages.held - held))?;
-                    messages.held = held + grown;
+                if grown > held {
+                    budget.hold(grown - held)?;
+                    held = grown;
                 }
             }
             messages.take_row(&mut finder, row as Row);
         }
         messages.committed = (0..history.len() as Row).map(|row| messages.must_have_committed(history, row)).collect();
         Ok(messages)
-    }
-
-    /// The bytes that the budget was told of.
-    pub(super) fn held(&self) -> u64 {
-        self.held
     }
 
     fn growing_bytes(&self) -> u64 {

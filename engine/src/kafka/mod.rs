@@ -13,7 +13,7 @@
 //! - `lag`: how far polls ran behind
 //! - `cycle`: dependencies between operations that go round
 //! - `finding`, `explain`: what was found, first as numbers, then as sentences
-//! - `judge`: all of it in order
+//! - `judge`: all of it in order; `ledger`: what it holds of the budget
 
 mod cycle;
 mod explain;
@@ -22,6 +22,7 @@ mod history;
 mod judge;
 mod kind;
 mod lag;
+mod ledger;
 mod log;
 mod message;
 mod order;

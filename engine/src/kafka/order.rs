@@ -6,10 +6,11 @@
 
 use std::ops::Range;
 
-use crate::budget::{Budget, Exhausted};
+use crate::budget::Exhausted;
 
 use super::history::{History, NONE, Row, UNKNOWN};
-use super::message::{Message, Messages, ROWS_BETWEEN_CHECKS};
+use super::ledger::Ledger;
+use super::message::{Message, Messages};
 use super::record::Function;
 use super::vocabulary::Key;
 
@@ -30,7 +31,6 @@ pub(super) struct Orders {
     pub(super) first: Vec<u32>,
     /// The last index at which a message was seen, or `NONE`.
     pub(super) last: Vec<u32>,
-    held: u64,
 }
 
 /// A message at an offset.
@@ -42,14 +42,12 @@ pub(super) struct Entry {
 
 impl Orders {
     /// Builds the logs.
-    pub(super) fn of(history: &History, messages: &Messages, budget: &Budget) -> Result<Self, Exhausted> {
-        let mut held = messages.len() as u64 * (8 + 3 * 4 + 4 + 2 * size_of::<Entry>() as u64);
-        budget.hold(held)?;
+    pub(super) fn of(history: &History, messages: &Messages, budget: &Ledger<'_>) -> Result<Self, Exhausted> {
+        budget.hold(messages.len() as u64 * (8 + 3 * 4 + 4 + 2 * size_of::<Entry>() as u64))?;
         let seen = seen(history, messages, budget)?;
         let (mut entries, mut ends) = by_key(&seen, messages, history.vocabulary.key_count());
         let surplus = (seen.capacity() + entries.len()).saturating_sub(2 * messages.len()) * size_of::<Entry>();
         budget.hold(surplus as u64)?;
-        held += surplus as u64;
         drop(seen);
         sort(&mut entries, &mut ends, budget)?;
         let mut orders = Self {
@@ -60,18 +58,12 @@ impl Orders {
             last: vec![NONE; messages.len()],
             entries,
             ends,
-            held,
         };
         for key in 0..orders.ends.len() {
             orders.count(history, messages, key as Key);
         }
         budget.check()?;
         Ok(orders)
-    }
-
-    /// The bytes that the budget was told of.
-    pub(super) fn held(&self) -> u64 {
-        self.held
     }
 
     /// A key's entries.
@@ -131,7 +123,7 @@ fn range(ends: &[usize], key: Key) -> Range<usize> {
 }
 
 /// Every offset that a message was seen at, in no order, mostly once.
-fn seen(history: &History, messages: &Messages, budget: &Budget) -> Result<Vec<Entry>, Exhausted> {
+fn seen(history: &History, messages: &Messages, budget: &Ledger<'_>) -> Result<Vec<Entry>, Exhausted> {
     let mut latest = vec![UNKNOWN; messages.len()];
     let mut seen = Vec::with_capacity(messages.len());
     let mut see = |message: Message, offset: i64| {
@@ -141,9 +133,7 @@ fn seen(history: &History, messages: &Messages, budget: &Budget) -> Result<Vec<E
         }
     };
     for row in 0..history.len() {
-        if row.is_multiple_of(ROWS_BETWEEN_CHECKS) {
-            budget.check()?;
-        }
+        budget.check_now_and_then(row)?;
         let row = row as Row;
         if !matches!(history.function(row), Function::Send | Function::Poll | Function::Txn) {
             continue;
@@ -183,7 +173,7 @@ fn by_key(seen: &[Entry], messages: &Messages, keys: usize) -> (Vec<Entry>, Vec<
 }
 
 /// Sorts each key's entries by offset and message, and drops what stands there twice.
-fn sort(entries: &mut Vec<Entry>, ends: &mut [usize], budget: &Budget) -> Result<(), Exhausted> {
+fn sort(entries: &mut Vec<Entry>, ends: &mut [usize], budget: &Ledger<'_>) -> Result<(), Exhausted> {
     let mut start = 0;
     for &mut end in &mut *ends {
         entries[start..end].sort_by_key(|entry| (entry.offset, entry.message));

@@ -1,11 +1,12 @@
 //! Checks of the order in which one process, and one operation, polled.
 
-use crate::budget::{Budget, Exhausted};
+use crate::budget::Exhausted;
 
 use super::finding::{Found, Item};
 use super::history::{History, NONE, Row, Stage};
 use super::kind::Kind;
-use super::message::{Message, Messages, ROWS_BETWEEN_CHECKS};
+use super::ledger::Ledger;
+use super::message::{Message, Messages};
 use super::order::Orders;
 use super::record::Function;
 use super::session::{Session, Touched, rows_by_process};
@@ -19,13 +20,11 @@ pub(super) fn within(
     messages: &Messages,
     orders: &Orders,
     found: &mut Found,
-    budget: &Budget,
+    budget: &Ledger<'_>,
 ) -> Result<(), Exhausted> {
     let mut before: Vec<(Row, Message)> = vec![(NONE, NONE); history.vocabulary.key_count()];
     for row in 0..history.len() as Row {
-        if (row as usize).is_multiple_of(ROWS_BETWEEN_CHECKS) {
-            budget.check()?;
-        }
+        budget.check_now_and_then(row as usize)?;
         for poll in history.reads(row) {
             let pairs = history.pairs(poll);
             if pairs.is_empty() {
@@ -62,14 +61,12 @@ pub(super) fn across(
     messages: &Messages,
     orders: &Orders,
     found: &mut Found,
-    budget: &Budget,
+    budget: &Ledger<'_>,
 ) -> Result<(), Exhausted> {
     let mut session = Session::new(history, budget)?;
     let mut touched = Touched::new(history, budget)?;
     for (done, (is_new, row)) in rows_by_process(history, budget)?.into_iter().enumerate() {
-        if done.is_multiple_of(ROWS_BETWEEN_CHECKS) {
-            budget.check()?;
-        }
+        budget.check_now_and_then(done)?;
         if is_new {
             session.clear();
         }

@@ -1,11 +1,12 @@
 //! Checks of what may be read at all: nothing that was taken back, nothing that is not there yet.
 
-use crate::budget::{Budget, Exhausted};
+use crate::budget::Exhausted;
 
 use super::finding::{Found, Item};
 use super::history::{History, NONE, Row, Stage};
 use super::kind::Kind;
-use super::message::{Message, Messages, ROWS_BETWEEN_CHECKS};
+use super::ledger::Ledger;
+use super::message::{Message, Messages};
 use super::order::first_of_set;
 use super::record::Function;
 use super::vocabulary::Key;
@@ -15,12 +16,10 @@ pub(super) fn aborted(
     history: &History,
     messages: &Messages,
     found: &mut Found,
-    budget: &Budget,
+    budget: &Ledger<'_>,
 ) -> Result<(), Exhausted> {
     for row in 0..history.len() as Row {
-        if (row as usize).is_multiple_of(ROWS_BETWEEN_CHECKS) {
-            budget.check()?;
-        }
+        budget.check_now_and_then(row as usize)?;
         if history.stage(row) != Stage::Ok {
             continue;
         }
@@ -41,13 +40,11 @@ pub(super) fn precommitted(
     history: &History,
     messages: &Messages,
     found: &mut Found,
-    budget: &Budget,
+    budget: &Ledger<'_>,
 ) -> Result<(), Exhausted> {
     let mut polled: Vec<Row> = Vec::new();
     for row in 0..history.len() as Row {
-        if (row as usize).is_multiple_of(ROWS_BETWEEN_CHECKS) {
-            budget.check()?;
-        }
+        budget.check_now_and_then(row as usize)?;
         let writes = history.writes(row);
         if history.function(row) != Function::Txn || writes.is_empty() || history.polls(row).is_empty() {
             continue;

@@ -1,8 +1,9 @@
 //! One process at a time, in the order of the file: where it is in each key.
 
-use crate::budget::{Budget, Exhausted};
+use crate::budget::Exhausted;
 
 use super::history::{History, NONE, Row, Stage};
+use super::ledger::Ledger;
 use super::message::Message;
 use super::vocabulary::Key;
 
@@ -22,7 +23,7 @@ struct Spot {
 }
 
 impl Session {
-    pub(super) fn new(history: &History, budget: &Budget) -> Result<Self, Exhausted> {
+    pub(super) fn new(history: &History, budget: &Ledger<'_>) -> Result<Self, Exhausted> {
         let keys = history.vocabulary.key_count();
         budget.hold((keys * size_of::<Spot>()) as u64)?;
         Ok(Self { places: vec![Spot { epoch: 0, row: NONE, message: NONE }; keys], epoch: 1 })
@@ -67,7 +68,7 @@ pub(super) struct Touched {
 }
 
 impl Touched {
-    pub(super) fn new(history: &History, budget: &Budget) -> Result<Self, Exhausted> {
+    pub(super) fn new(history: &History, budget: &Ledger<'_>) -> Result<Self, Exhausted> {
         let keys = history.vocabulary.key_count();
         budget.hold(keys as u64 * 4)?;
         Ok(Self { all: Vec::new(), place: vec![NONE; keys] })
@@ -102,7 +103,7 @@ impl Touched {
 }
 
 /// All rows, process after process, each in the order of the file, with whether a process begins.
-pub(super) fn rows_by_process(history: &History, budget: &Budget) -> Result<Vec<(bool, Row)>, Exhausted> {
+pub(super) fn rows_by_process(history: &History, budget: &Ledger<'_>) -> Result<Vec<(bool, Row)>, Exhausted> {
     budget.hold(history.len() as u64 * size_of::<(bool, Row)>() as u64 + history.processes.len() as u64 * 4)?;
     let mut next = vec![0_u32; history.processes.len()];
     for &process in &history.rows.process {

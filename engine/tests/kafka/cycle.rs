@@ -356,6 +356,34 @@ fn disordered(seed: u64) -> Vec<Json> {
     history
 }
 
+/// A poll of what is sent only at the very end draws all that succeeds between into one large component.
+#[test]
+fn a_large_component_is_searched_as_well_as_a_small_one() {
+    let mut kinds_found = BTreeMap::new();
+    for seed in 0..24 {
+        let mut history = vec![
+            json!({"process": 90, "type": "invoke", "f": "poll", "value": [["poll"]]}),
+            json!({"process": 90, "type": "ok", "f": "poll", "value": [["poll", {"z": [[0, 0]]}]]}),
+        ];
+        history.extend(disordered(seed));
+        for value in 0..560 {
+            history.push(json!({"process": 91, "type": "invoke", "f": "send", "value": [["send", "w", value]]}));
+            history.push(json!({"process": 91, "type": "ok", "f": "send", "value": [["send", "w", [value, value]]]}));
+        }
+        history.push(json!({"process": 90, "type": "invoke", "f": "send", "value": [["send", "z", 0]]}));
+        history.push(json!({"process": 90, "type": "ok", "f": "send", "value": [["send", "z", [0, 0]]]}));
+        let matrices = matrices(&history).expect("its messages are sound");
+        let found = kinds(&history, &judge(&history, &Options { ww_deps: true, ..everything() }));
+        let (circles, of_sends) = expected(&matrices);
+        assert_eq!(found.values().sum::<u64>(), circles, "seed {seed} {found:?}");
+        assert_eq!(found.get("g0").copied().unwrap_or(0), of_sends, "seed {seed} {found:?}");
+        for kind in found.into_keys() {
+            *kinds_found.entry(kind).or_insert(0) += 1;
+        }
+    }
+    assert_eq!(kinds_found.len(), 4, "{kinds_found:?}");
+}
+
 #[test]
 fn the_search_finds_what_reachability_says() {
     let (mut compared, mut with_circles) = (0, 0);

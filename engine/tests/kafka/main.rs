@@ -2,6 +2,7 @@
 //! judge that follows the definitions word by word, and with nonsense.
 
 mod agreement;
+mod budget;
 mod cycle;
 mod golden;
 mod random;

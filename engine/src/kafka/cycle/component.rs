@@ -2,7 +2,9 @@
 //!
 //! Tarjan, "Depth-first search and linear graph algorithms" (1972), with a stack of its own instead of recursion.
 
-use crate::budget::{Budget, Exhausted};
+use crate::budget::Exhausted;
+
+use super::super::ledger::Ledger;
 
 use super::graph::{Graph, Node, Part, Relations};
 
@@ -11,21 +13,23 @@ const UNSEEN: u32 = u32::MAX;
 /// How many steps are taken between two looks at the budget.
 const STEPS_BETWEEN_CHECKS: u64 = 1 << 16;
 
-/// The components of a graph that hold at least two operations, each in order; the first one first.
-pub(super) fn of_all(graph: &Graph, budget: &Budget) -> Result<Vec<Vec<Node>>, Exhausted> {
-    let count = graph.len() as Node;
-    budget.hold(u64::from(count) * 40)?;
-    let mut components = tarjan(graph.nodes_and_moments(), budget, |node, cursor| graph.successor(node, cursor))?;
+/// The components of a graph by some relations that hold at least two operations, each in order; the first one first.
+pub(super) fn of_graph(graph: &Graph, relations: Relations, budget: &Ledger<'_>) -> Result<Vec<Vec<Node>>, Exhausted> {
+    let (nodes, all) = (graph.len() as Node, graph.nodes_and_moments());
+    let held = all as u64 * 20;
+    budget.hold(held)?;
+    let successor = |node: Node, cursor: &mut u32| graph.successor(node, relations, cursor);
+    let mut components = tarjan(all, budget, successor)?;
     for component in &mut components {
-        component.retain(|&node| node < count);
+        component.retain(|&node| node < nodes);
     }
     components.retain(|component| component.len() > 1);
-    budget.release(u64::from(count) * 40);
+    budget.release(held);
     Ok(tidy(components))
 }
 
 /// The components of a part when only some relations count.
-pub(super) fn of_part(part: &Part, relations: Relations, budget: &Budget) -> Result<Vec<Vec<Node>>, Exhausted> {
+pub(super) fn of_part(part: &Part, relations: Relations, budget: &Ledger<'_>) -> Result<Vec<Vec<Node>>, Exhausted> {
     let successor = |node: Node, cursor: &mut u32| {
         let rest = part.edges(node).get(*cursor as usize..)?;
         let skipped = rest.iter().position(|(_, other)| other.meets(relations))?;
@@ -47,7 +51,7 @@ fn tidy(mut components: Vec<Vec<Node>>) -> Vec<Vec<Node>> {
 
 fn tarjan(
     count: usize,
-    budget: &Budget,
+    budget: &Ledger<'_>,
     successor: impl Fn(Node, &mut u32) -> Option<Node>,
 ) -> Result<Vec<Vec<Node>>, Exhausted> {
     let mut order = vec![UNSEEN; count];

@@ -1,9 +1,10 @@
 //! The dependencies that data show: who polled what whom sent, and what stands behind what in a log.
 
-use crate::budget::{Budget, Exhausted};
+use crate::budget::Exhausted;
 
 use super::super::history::{History, NONE, Row, Stage};
-use super::super::message::{Message, Messages, ROWS_BETWEEN_CHECKS};
+use super::super::ledger::Ledger;
+use super::super::message::{Message, Messages};
 use super::super::order::Orders;
 use super::super::record::Function;
 use super::Because;
@@ -66,12 +67,10 @@ impl Sources<'_> {
     }
 
     /// The rows between the ends of dependencies that lead backward, in order.
-    pub(super) fn nodes_in_reach(&self, budget: &Budget) -> Result<Vec<Row>, Exhausted> {
+    pub(super) fn nodes_in_reach(&self, budget: &Ledger<'_>) -> Result<Vec<Row>, Exhausted> {
         let (mut nodes, mut reach) = (Vec::new(), 0);
         for row in 0..self.history.len() as Row {
-            if (row as usize).is_multiple_of(ROWS_BETWEEN_CHECKS) {
-                budget.check()?;
-            }
+            budget.check_now_and_then(row as usize)?;
             if self.is_node(row) {
                 self.each_into(row, |edge| reach = reach.max(edge.from));
                 if reach > row || nodes.last().is_some_and(|_| reach == row) {

@@ -1,13 +1,13 @@
 //! Operations and their dependencies, as numbers.
 
-use std::ops::BitOr;
+use std::ops::{BitOr, Range};
 
-use crate::budget::{Budget, Exhausted};
+use crate::budget::Exhausted;
 
 use super::super::history::{History, NONE, Row, Stage};
 use super::super::judge::Precedence;
-use super::super::message::ROWS_BETWEEN_CHECKS;
-use super::edge::{Edge, Sources};
+use super::super::ledger::Ledger;
+use super::edge::Sources;
 
 /// A set of kinds of dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +46,8 @@ pub(super) type Node = u32;
 pub(super) struct Graph {
     rows: Vec<Row>,
     successors: Vec<Node>,
+    /// By what each successor depends on the node.
+    relations: Vec<Relations>,
     ends: Vec<u32>,
     /// For process order: the next successful operation of the same process.
     follower: Vec<Node>,
@@ -62,17 +64,18 @@ impl Graph {
         sources: &Sources<'_>,
         rows: Vec<Row>,
         precedence: Precedence,
-        budget: &Budget,
+        budget: &Ledger<'_>,
     ) -> Result<Self, Exhausted> {
         let history = sources.history;
         let mut held = (history.len() * 4 + rows.len() * 21) as u64;
         budget.hold(held)?;
-        let (successors, ends) = data(sources, &rows, budget)?;
-        budget.hold(successors.len() as u64 * 12)?;
-        held += successors.len() as u64 * 12;
+        let data = Data::of(sources, &rows, budget)?;
+        budget.hold(data.successors.len() as u64 * 13)?;
+        held += data.successors.len() as u64 * 13;
         let mut graph = Self {
-            successors,
-            ends,
+            successors: data.successors,
+            relations: data.relations,
+            ends: data.ends,
             follower: Vec::new(),
             invoked: Vec::new(),
             moments: Vec::new(),
@@ -118,25 +121,49 @@ impl Graph {
         self.len() + self.moments.len()
     }
 
-    /// What a node or a moment (numbered behind the nodes) leads to: the one at `cursor`, which is moved on.
-    pub(super) fn successor(&self, node: Node, cursor: &mut u32) -> Option<Node> {
+    /// What a node or a moment (numbered behind the nodes) leads to by some relations: the one at `cursor`, which is moved
+    /// on.
+    pub(super) fn successor(&self, node: Node, relations: Relations, cursor: &mut u32) -> Option<Node> {
         let count = self.len() as Node;
-        let place = std::mem::replace(cursor, *cursor + 1);
         if node >= count {
+            let place = std::mem::replace(cursor, *cursor + 1);
             return self.after_moment(node - count, place);
         }
-        let start = if node == 0 { 0 } else { self.ends[node as usize - 1] };
-        let data = self.ends[node as usize] - start;
-        if place < data {
-            return Some(self.successors[(start + place) as usize]);
+        let data = self.data(node);
+        while data.start + (*cursor as usize) < data.end {
+            let place = data.start + *cursor as usize;
+            *cursor += 1;
+            if self.relations[place].meets(relations) {
+                return Some(self.successors[place]);
+            }
         }
-        if place > data || !self.is_ok[node as usize] {
+        let place = std::mem::replace(cursor, *cursor + 1);
+        let is_ordered = relations.meets(Relations::REALTIME | Relations::PROCESS);
+        if place as usize > data.len() || !self.is_ok[node as usize] || !is_ordered {
             return None;
         }
         match self.follower.get(node as usize) {
             Some(&follower) => Some(follower).filter(|&follower| follower != NONE),
             None => Some(count + node),
         }
+    }
+
+    fn data(&self, node: Node) -> Range<usize> {
+        let start = if node == 0 { 0 } else { self.ends[node as usize - 1] };
+        start as usize..self.ends[node as usize] as usize
+    }
+
+    /// The rows of some nodes.
+    pub(super) fn rows(&self, nodes: &[Node]) -> Vec<Row> {
+        nodes.iter().map(|&node| self.rows[node as usize]).collect()
+    }
+
+    /// The data dependencies between the nodes of a list in order.
+    pub(super) fn edges_among<'a>(&'a self, nodes: &'a [Node]) -> impl Iterator<Item = (Node, Node, Relations)> + 'a {
+        let of_node = |&node: &'a Node| self.data(node).map(move |place| (node, place));
+        let edges = nodes.iter().flat_map(of_node);
+        let edges = edges.map(|(from, place)| (from, self.successors[place], self.relations[place]));
+        edges.filter(|(_, to, _)| nodes.binary_search(to).is_ok())
     }
 
     fn after_moment(&self, moment: Node, place: u32) -> Option<Node> {
@@ -151,64 +178,63 @@ impl Graph {
     }
 
     /// A part of the graph, with all dependencies between its nodes, realtime listed too (its transitive reduction).
-    pub(super) fn part(&self, nodes: &[Node], sources: &Sources<'_>, budget: &Budget) -> Result<Part, Exhausted> {
-        let rows: Vec<Row> = nodes.iter().map(|&node| self.rows[node as usize]).collect();
-        let number = |row: Row| rows.binary_search(&row).ok().map(|place| place as Node);
-        let mut edges: Vec<(Node, Node, Relations)> = Vec::new();
-        for &node in nodes {
-            let start = if node == 0 { 0 } else { self.ends[node as usize - 1] };
-            for &to in &self.successors[start as usize..self.ends[node as usize] as usize] {
-                let (from_row, to_row) = (self.rows[node as usize], self.rows[to as usize]);
-                if let (Some(from), Some(to)) = (number(from_row), number(to_row)) {
-                    edges.push((from, to, sources.relations(from_row, to_row)));
-                }
-            }
-            let follower = self.follower.get(node as usize).filter(|&&follower| follower != NONE);
-            if let Some(to) = follower.and_then(|&follower| number(self.rows[follower as usize])) {
-                let from = number(self.rows[node as usize]).expect("the node is one of the part");
-                edges.push((from, to, Relations::PROCESS));
-            }
+    pub(super) fn part(&self, nodes: &[Node], history: &History) -> Part {
+        let number = |node: Node| nodes.binary_search(&node).ok().map(|place| place as Node);
+        let known = |node: Node| number(node).expect("the node is one of the part");
+        let data = self.edges_among(nodes).map(|(from, to, relations)| (known(from), known(to), relations));
+        let mut edges: Vec<(Node, Node, Relations)> = data.collect();
+        let rows = self.rows(nodes);
+        if self.follower.is_empty() {
+            realtime(history, &rows, &mut edges);
+        } else {
+            let follower = |&from: &Node| number(self.follower[from as usize]).map(|to| (known(from), to));
+            edges.extend(nodes.iter().filter_map(follower).map(|(from, to)| (from, to, Relations::PROCESS)));
         }
-        if !self.moments.is_empty() {
-            realtime(sources.history, &rows, &mut edges, budget)?;
-        }
-        Ok(Part::of(rows, edges))
+        Part::of(rows, edges)
     }
 }
 
 /// The data dependencies between some rows: where each node leads, node after node, and where each one's end.
-fn data(sources: &Sources<'_>, rows: &[Row], budget: &Budget) -> Result<(Vec<Node>, Vec<u32>), Exhausted> {
-    let mut nodes = vec![NONE; sources.history.len()];
-    for (node, &row) in rows.iter().enumerate() {
-        nodes[row as usize] = node as Node;
-    }
-    let mut edges: Vec<(Node, Node)> = Vec::new();
-    for (to, &row) in rows.iter().enumerate() {
-        if to.is_multiple_of(ROWS_BETWEEN_CHECKS) {
-            budget.check()?;
+struct Data {
+    successors: Vec<Node>,
+    relations: Vec<Relations>,
+    ends: Vec<u32>,
+}
+
+impl Data {
+    fn of(sources: &Sources<'_>, rows: &[Row], budget: &Ledger<'_>) -> Result<Self, Exhausted> {
+        let (first, last) = (rows.first().copied().unwrap_or(0), rows.last().copied().unwrap_or(0));
+        let mut nodes = vec![NONE; (last - first) as usize + 1];
+        for (node, &row) in rows.iter().enumerate() {
+            nodes[(row - first) as usize] = node as Node;
         }
-        sources.each_into(row, |edge| {
-            let from = nodes[edge.from as usize];
-            if from != NONE && edges.last() != Some(&(from, to as Node)) {
-                edges.push((from, to as Node));
-            }
-        });
+        let node_of = |row: Row| nodes.get(row.wrapping_sub(first) as usize).copied().unwrap_or(NONE);
+        let mut edges: Vec<(Node, Node, Relations)> = Vec::new();
+        for (to, &row) in rows.iter().enumerate() {
+            budget.check_now_and_then(to)?;
+            sources.each_into(row, |edge| {
+                let edge = (node_of(edge.from), to as Node, edge.relations);
+                if edge.0 != NONE && edges.last() != Some(&edge) {
+                    edges.push(edge);
+                }
+            });
+        }
+        let mut ends = vec![0_u32; rows.len()];
+        for &(from, ..) in &edges {
+            ends[from as usize] += 1;
+        }
+        let mut total = 0;
+        for end in &mut ends {
+            total += std::mem::replace(end, total);
+        }
+        let (mut successors, mut relations) = (vec![NONE; edges.len()], vec![Relations::NONE; edges.len()]);
+        for (from, to, by) in edges {
+            let end = &mut ends[from as usize];
+            (successors[*end as usize], relations[*end as usize]) = (to, by);
+            *end += 1;
+        }
+        Ok(Self { successors, relations, ends })
     }
-    let mut ends = vec![0_u32; rows.len()];
-    for &(from, _) in &edges {
-        ends[from as usize] += 1;
-    }
-    let mut total = 0;
-    for end in &mut ends {
-        total += std::mem::replace(end, total);
-    }
-    let mut successors = vec![NONE; edges.len()];
-    for (from, to) in edges {
-        let end = &mut ends[from as usize];
-        successors[*end as usize] = to;
-        *end += 1;
-    }
-    Ok((successors, ends))
 }
 
 /// The ordinal at which an operation completed; one that never did completes behind everything.
@@ -234,12 +260,7 @@ fn followers(history: &History, rows: &[Row]) -> Vec<Node> {
 
 /// The transitive reduction of realtime, as `realtime-graph` of `elle.core`: an invocation comes after every success that
 /// no other success, invoked later than it, covers.
-fn realtime(
-    history: &History,
-    rows: &[Row],
-    edges: &mut Vec<(Node, Node, Relations)>,
-    budget: &Budget,
-) -> Result<(), Exhausted> {
+fn realtime(history: &History, rows: &[Row], edges: &mut Vec<(Node, Node, Relations)>) {
     let mut events: Vec<(u32, bool, Node)> = Vec::with_capacity(2 * rows.len());
     for (node, &row) in rows.iter().enumerate() {
         let invoked = history.rows.invoked[row as usize];
@@ -252,7 +273,6 @@ fn realtime(
     }
     events.sort_unstable();
     let mut uncovered: Vec<Node> = Vec::new();
-    let mut held = 0;
     for (_, is_completion, node) in events {
         if is_completion {
             let invoked = history.rows.invoked[rows[node as usize] as usize];
@@ -261,15 +281,8 @@ fn realtime(
             uncovered.push(node);
         } else {
             edges.extend(uncovered.iter().map(|&other| (other, node, Relations::REALTIME)));
-            if edges.capacity() > held {
-                budget.check()?;
-                budget.hold(((edges.capacity() - held) * 12) as u64)?;
-                held = edges.capacity();
-            }
         }
     }
-    budget.release(held as u64 * 12);
-    Ok(())
 }
 
 /// A strongly connected part, small enough for all its edges.
@@ -304,18 +317,5 @@ impl Part {
     pub(super) fn edges(&self, node: Node) -> &[(Node, Relations)] {
         let start = if node == 0 { 0 } else { self.ends[node as usize - 1] };
         &self.edges[start as usize..self.ends[node as usize] as usize]
-    }
-}
-
-impl Sources<'_> {
-    /// By which data one row comes before another.
-    fn relations(&self, from: Row, to: Row) -> Relations {
-        let mut relations = Relations::NONE;
-        self.each_into(to, |edge: Edge| {
-            if edge.from == from {
-                relations = relations | edge.relations;
-            }
-        });
-        relations
     }
 }

@@ -14,12 +14,13 @@ mod edge;
 mod graph;
 mod search;
 
-use crate::budget::{Budget, Exhausted};
+use crate::budget::Exhausted;
 
 use super::finding::{Found, Item};
 use super::history::{History, Row};
 use super::judge::{Options, Precedence};
 use super::kind::Kind;
+use super::ledger::Ledger;
 use super::message::{Message, Messages};
 use super::order::Orders;
 
@@ -51,7 +52,7 @@ pub(super) fn check(
     orders: &Orders,
     options: &Options,
     found: &mut Found,
-    budget: &Budget,
+    budget: &Ledger<'_>,
 ) -> Result<(), Exhausted> {
     let sources = edge::Sources { history, messages, orders, ww_deps: options.ww_deps };
     let nodes = sources.nodes_in_reach(budget)?;
@@ -59,10 +60,10 @@ pub(super) fn check(
         return Ok(());
     }
     let graph = Graph::of(&sources, nodes, options.precedence, budget)?;
-    for component in component::of_all(&graph, budget)? {
+    let all = Relations::WW | Relations::WR | added(options.precedence);
+    for component in component::of_graph(&graph, all, budget)? {
         budget.check()?;
-        let part = graph.part(&component, &sources, budget)?;
-        for cycle in search::cycles(&part, options.precedence, budget)? {
+        for cycle in search::cycles(&graph, &component, &sources, options.precedence, budget)? {
             let steps = steps(&sources, &cycle, options.precedence);
             found.add(kind(&steps), Item::Cycle { steps });
         }

@@ -1,62 +1,128 @@
 //! Which circles a strongly connected part shows: as `cycle-cases-in-scc` of `elle.txn`, the worst first, and none that a
 //! worse one implies.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
-use crate::budget::{Budget, Exhausted};
+use crate::budget::Exhausted;
 
 use super::super::history::Row;
 use super::super::judge::Precedence;
+use super::super::ledger::Ledger;
 use super::component;
-use super::graph::{Node, Part, Relations};
+use super::edge::Sources;
+use super::graph::{Graph, Node, Part, Relations};
 
 /// At most so many paths are followed from one operation when a circle is looked for as Elle looks for it.
 const PATHS_AT_MOST: usize = 4_096;
 
-/// In larger parts any circle will do: Elle gives up there after a second.
+/// In larger parts any short circle will do: Elle gives up there after a second.
 const OPERATIONS_AT_MOST: usize = 512;
 
-/// One circle of each kind that the part shows and no other implies.
-pub(super) fn cycles(part: &Part, precedence: Precedence, budget: &Budget) -> Result<Vec<Vec<Row>>, Exhausted> {
+/// From so many dependencies a way round is looked for in a large part.
+const EDGES_AT_MOST: usize = 8;
+
+/// One circle of each kind that a component shows and no other implies.
+pub(super) fn cycles(
+    graph: &Graph,
+    component: &[Node],
+    sources: &Sources<'_>,
+    precedence: Precedence,
+    budget: &Ledger<'_>,
+) -> Result<Vec<Vec<Row>>, Exhausted> {
+    if component.len() <= OPERATIONS_AT_MOST {
+        let part = graph.part(component, sources.history);
+        return worst_first(precedence, |legal, wanted| small(&part, legal, wanted, budget));
+    }
+    let part = Graph::of(sources, graph.rows(component), precedence, budget)?;
+    let found = worst_first(precedence, |legal, wanted| large(&part, legal, wanted, budget))?;
+    budget.release(part.held());
+    Ok(found)
+}
+
+/// Asks for circles along legal relations that take each of the wanted ones at least once, in an order in which a component
+/// of the legal relations has none without: first of sends alone, which implies all others.
+fn worst_first(
+    precedence: Precedence,
+    find: impl Fn(Relations, Relations) -> Result<Option<Vec<Row>>, Exhausted>,
+) -> Result<Vec<Vec<Row>>, Exhausted> {
     let ordered = super::added(precedence);
     let (ww, wr) = (Relations::WW, Relations::WR);
-    let mut found = Vec::new();
-    // A circle of sends alone implies all others.
-    if let Some(cycle) = find(part, ww, Relations::NONE, budget)? {
-        return Ok(vec![rows(part, &cycle)]);
+    if let Some(cycle) = find(ww, Relations::NONE)? {
+        return Ok(vec![cycle]);
     }
-    let data = find(part, ww | wr, wr, budget)?;
-    found.extend(data.as_deref().map(|cycle| rows(part, cycle)));
-    let sends = find(part, ww | ordered, ordered, budget)?;
-    found.extend(sends.as_deref().map(|cycle| rows(part, cycle)));
+    let mut found = Vec::new();
+    found.extend(find(ww | wr, wr)?);
+    found.extend(find(ww | ordered, ordered)?);
     if found.is_empty() {
-        let all = find(part, ww | wr | ordered, wr | ordered, budget)?;
-        found.extend(all.as_deref().map(|cycle| rows(part, cycle)));
+        found.extend(find(ww | wr | ordered, wr | ordered)?);
     }
     Ok(found)
 }
 
-fn rows(part: &Part, cycle: &[Node]) -> Vec<Row> {
-    cycle.iter().map(|&node| part.rows[node as usize]).collect()
-}
-
-/// A circle along `legal` relations that takes each of `wanted` at least once.
-///
-/// There is one wherever a component of the legal relations has a wanted edge, because the search is called in an order
-/// that leaves no circle without: see `cycles`.
-fn find(part: &Part, legal: Relations, wanted: Relations, budget: &Budget) -> Result<Option<Vec<Node>>, Exhausted> {
+/// A circle in a small part, looked for as Elle does.
+fn small(part: &Part, legal: Relations, wanted: Relations, budget: &Ledger<'_>) -> Result<Option<Vec<Row>>, Exhausted> {
     let components = component::of_part(part, legal, budget)?;
     let Some(component) = components.first() else { return Ok(None) };
-    if part.rows.len() <= OPERATIONS_AT_MOST {
-        let all: Vec<Node> = (0..part.rows.len() as Node).collect();
-        for &start in &all {
-            budget.check()?;
-            if let Some(cycle) = from(part, &all, start, legal, wanted) {
-                return Ok(Some(cycle));
+    let all: Vec<Node> = (0..part.rows.len() as Node).collect();
+    let mut found = None;
+    for &start in &all {
+        budget.check()?;
+        found = from(part, &all, start, legal, wanted);
+        if found.is_some() {
+            break;
+        }
+    }
+    let found = found.or_else(|| around(part, component, legal, wanted));
+    Ok(found.map(|cycle| cycle.iter().map(|&node| part.rows[node as usize]).collect()))
+}
+
+/// A short circle in a large part: of the dependencies that lead back furthest, the one with the shortest way round.
+fn large(
+    graph: &Graph,
+    legal: Relations,
+    wanted: Relations,
+    budget: &Ledger<'_>,
+) -> Result<Option<Vec<Row>>, Exhausted> {
+    let components = component::of_graph(graph, legal, budget)?;
+    let Some(component) = components.first() else { return Ok(None) };
+    // Time alone never goes round: any circle here takes a data dependency, and all else that is wanted.
+    let data = if wanted.meets(Relations::WR) { Relations::WR } else { legal };
+    let mut edges: Vec<(Node, Node, Relations)> = graph.edges_among(component).collect();
+    edges.retain(|(_, _, by)| by.meets(data) && by.meets(legal));
+    edges.sort_by_key(|&(from, to, _)| Reverse(from.saturating_sub(to)));
+    let mut best: Option<Vec<Node>> = None;
+    for &(from, to, _) in edges.iter().take(EDGES_AT_MOST) {
+        budget.check()?;
+        let cycle = way(graph, component, to, from, legal);
+        if best.as_ref().is_none_or(|best| cycle.len() < best.len()) {
+            best = Some(cycle);
+        }
+    }
+    Ok(best.map(|cycle| graph.rows(&cycle)))
+}
+
+/// The operations of a short way from one to another of the same component; moments do not count.
+fn way(graph: &Graph, component: &[Node], start: Node, goal: Node, legal: Relations) -> Vec<Node> {
+    let nodes = graph.len() as Node;
+    let mut before = vec![Node::MAX; graph.nodes_and_moments()];
+    let mut queue = VecDeque::from([start]);
+    before[start as usize] = start;
+    while before[goal as usize] == Node::MAX {
+        let node = queue.pop_front().expect("the nodes of a component reach each other");
+        let mut cursor = 0;
+        while let Some(next) = graph.successor(node, legal, &mut cursor) {
+            let is_inside = next >= nodes || component.binary_search(&next).is_ok();
+            if is_inside && before[next as usize] == Node::MAX {
+                before[next as usize] = node;
+                if next >= nodes { queue.push_front(next) } else { queue.push_back(next) }
             }
         }
     }
-    Ok(around(part, component, legal, wanted))
+    let way = std::iter::successors(Some(goal), |&node| Some(before[node as usize]).filter(|_| node != start));
+    let mut way: Vec<Node> = way.filter(|&node| node < nodes).collect();
+    way.reverse();
+    way
 }
 
 /// A path in the making: its last node, where the rest of it is, and which relations it still lacks.
