@@ -103,11 +103,12 @@ fn unseen(history: &History, messages: &Messages, found: &mut Found) {
     if last == NONE {
         return;
     }
+    let mut sent_to = history.sends.key[history.writes(last)].to_vec();
+    sent_to.sort_unstable();
     let mut polled = Vec::new();
     for poll in history.reads(last) {
         let key = history.polls.key[poll];
-        let is_sent_to = history.writes(last).any(|send| history.sends.key[send] == key);
-        if messages.first_mention[key as usize] == last && !is_sent_to {
+        if messages.first_mention[key as usize] == last && sent_to.binary_search(&key).is_err() {
             polled.extend(history.pairs(poll).map(|pair| messages.of_pair[pair]));
         }
     }

@@ -6,5 +6,7 @@ mod budget;
 mod cycle;
 mod golden;
 mod random;
+mod reach;
+mod record;
 mod reference;
 mod told;
