@@ -6,9 +6,10 @@ use super::history::{History, NO_INDEX, OPEN, Row, RowKind};
 use super::judge::has_order;
 use super::options::Options;
 use super::picture;
-use super::search::Search;
+use super::search::{Outcome, Search};
 use super::timeline::{Cut, Timeline};
-use super::value::Word;
+use super::unique::Scratch;
+use super::value::{Word, quote};
 use crate::budget::{Budget, Exhausted};
 use crate::text::Texts;
 use crate::verdict::{Cited, Example};
@@ -87,9 +88,10 @@ fn find(
     let mut ends: Vec<(u64, u32)> =
         rows.iter().map(|&number| (times(number).completed, number)).filter(|&(end, _)| end != OPEN).collect();
     ends.sort_unstable();
-    let is_stuck = |place: usize| {
+    let mut scratch = Scratch::default();
+    let mut is_stuck = |place: usize| {
         let cut = Cut { until: ends[place].0, without: None };
-        has_order(history, rows, cut, options, budget).map(|has_order| !has_order)
+        has_order(history, rows, cut, options, budget, &mut scratch).map(|has_order| !has_order)
     };
     let start = farthest.map_or(0, |row| ends.partition_point(|&(end, _)| end < times(row).completed));
     // [least, most] holds the first end that is stuck. From where the search came, it is seldom far.
@@ -119,7 +121,7 @@ fn find(
         let cut = Cut { until, without: Some(row) };
         let mut timeline = Timeline::new(&history.rows, rows, &history.texts, cut, options.reductions, budget)?;
         let mut search = Search::new(&mut timeline, &history.texts, options.reductions);
-        let has_order = search.run(u64::MAX, budget)? == super::search::Found::Order;
+        let has_order = search.run(u64::MAX, budget)? == Outcome::Order;
         found = Some(Stuck { row, until, order: search.order() });
         if has_order {
             break;
@@ -165,7 +167,7 @@ impl Telling<'_> {
     /// What stands against the stuck operation, and the operations that this cites.
     fn reason(&self, order: &[u32]) -> (String, Vec<u32>) {
         let stuck = self.row(self.stuck.row);
-        let seen = self.held(stuck.first);
+        let seen = Held::of(stuck.first, &self.history.texts);
         let Values { steps, now } = self.values(order, &seen);
         let shown = self.show(&now);
         let set_by = steps.last().map(|&(row, _)| row);
@@ -187,8 +189,8 @@ impl Telling<'_> {
                 let wanted = self.show(&seen);
                 let writer = steps.iter().rposition(|&(_, is_seen)| is_seen);
                 let text = match writer {
-                    None if seen == Held::Word(Word::NULL) => {
-                        format!("null was gone before it began; the value is {shown}{by}")
+                    None if seen == Held::default() => {
+                        format!("null cannot be there any more; the value is {shown}{by}")
                     }
                     None => format!("what leaves {wanted} behind cannot take effect in time; the value is {shown}{by}"),
                     Some(place) => {
@@ -201,7 +203,7 @@ impl Telling<'_> {
                         });
                         let (writer, lines) = (self.describe(writer), self.lines(writer));
                         format!(
-                            "{wanted} of the {writer} ({lines}){over} cannot be there any more; the value is {shown}{by}"
+                            "{wanted}, left behind by the {writer} ({lines}),{over} cannot be there any more; the value is {shown}{by}"
                         )
                     }
                 };
@@ -213,11 +215,11 @@ impl Telling<'_> {
     /// Whether an operation that may take effect before the stuck one ended leaves this value behind.
     fn is_written(&self, seen: &Held, steps: &[(u32, bool)]) -> bool {
         let writes = |row: Row| match row.kind() {
-            RowKind::Write => self.held(row.first) == *seen,
-            RowKind::Cas => self.held(row.second) == *seen,
+            RowKind::Write => Held::of(row.first, &self.history.texts) == *seen,
+            RowKind::Cas => Held::of(row.second, &self.history.texts) == *seen,
             _ => false,
         };
-        *seen == Held::Word(Word::NULL)
+        *seen == Held::default()
             || steps.iter().any(|&(_, is_seen)| is_seen)
             || self.rows.iter().any(|&other| {
                 let row = self.row(other);
@@ -227,16 +229,11 @@ impl Telling<'_> {
 
     /// How an order changes the value, and where it becomes the one that was seen.
     fn values(&self, order: &[u32], seen: &Held) -> Values {
-        let mut values = Values { steps: Vec::new(), now: Held::Word(Word::NULL) };
+        let mut values = Values { steps: Vec::new(), now: Held::default() };
         for &number in order {
-            let row = self.row(number);
-            match row.kind() {
-                RowKind::Write => values.now = self.held(row.first),
-                RowKind::Cas if row.first != row.second => values.now = self.held(row.second),
-                RowKind::Append => values.now.append(row.first, &self.history.texts),
-                _ => continue,
+            if values.now.apply(&self.row(number), &self.history.texts) {
+                values.steps.push((number, values.now == *seen));
             }
-            values.steps.push((number, values.now == *seen));
         }
         values
     }
@@ -245,19 +242,8 @@ impl Telling<'_> {
         self.history.rows[number as usize]
     }
 
-    fn held(&self, word: Word) -> Held {
-        let mut held = Held::Word(word);
-        if !word.is_integer() {
-            held.append(Word::NULL, &self.history.texts);
-        }
-        held
-    }
-
     fn show(&self, held: &Held) -> String {
-        match held {
-            Held::Word(word) => word.show(&self.history.texts, LONGEST),
-            Held::Text(text) => super::value::quote(text, LONGEST),
-        }
+        held.show(&self.history.texts, LONGEST)
     }
 
     fn describe(&self, number: u32) -> String {
@@ -271,10 +257,12 @@ impl Telling<'_> {
 
     fn lines(&self, number: u32) -> String {
         let [invoked, completed] = self.history.places[number as usize].map(|place| place.line);
-        match self.row(number).is_open() {
-            true => format!("line {invoked}, never completed"),
-            false if invoked == completed => format!("line {invoked}"),
-            false => format!("lines {invoked}–{completed}"),
+        if self.row(number).is_open() {
+            format!("line {invoked}, never completed")
+        } else if invoked == completed {
+            format!("line {invoked}")
+        } else {
+            format!("lines {invoked}–{completed}")
         }
     }
 
@@ -296,12 +284,44 @@ impl Telling<'_> {
 
 /// A value that a register holds at some place of an order; texts that appends made are in no table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Held {
+pub(super) enum Held {
     Word(Word),
     Text(String),
 }
 
+impl Default for Held {
+    fn default() -> Self {
+        Self::Word(Word::NULL)
+    }
+}
+
 impl Held {
+    fn of(word: Word, texts: &Texts) -> Self {
+        let mut held = Self::Word(word);
+        if !word.is_integer() {
+            held.append(Word::NULL, texts);
+        }
+        held
+    }
+
+    /// The operation takes effect: whether it is one that changes the value.
+    pub(super) fn apply(&mut self, row: &Row, texts: &Texts) -> bool {
+        match row.kind() {
+            RowKind::Write => *self = Self::of(row.first, texts),
+            RowKind::Cas if row.first != row.second => *self = Self::of(row.second, texts),
+            RowKind::Append => self.append(row.first, texts),
+            _ => return false,
+        }
+        true
+    }
+
+    pub(super) fn show(&self, texts: &Texts, longest: usize) -> String {
+        match self {
+            Self::Word(word) => word.show(texts, longest),
+            Self::Text(text) => quote(text, longest),
+        }
+    }
+
     fn append(&mut self, suffix: Word, texts: &Texts) {
         let suffix = suffix.text(texts).unwrap_or("");
         match self {
@@ -331,6 +351,7 @@ pub(super) fn words_of(history: &History, row: &Row, longest: usize) -> String {
         RowKind::Write => format!("write of {}", show(row.first)),
         RowKind::Cas => format!("cas from {} to {}", show(row.first), show(row.second)),
         RowKind::FailedCas => format!("failed cas from {}", show(row.first)),
+        RowKind::Append if row.first == Word::NULL => "append of \"\"".to_owned(),
         RowKind::Append => format!("append of {}", show(row.first)),
     }
 }

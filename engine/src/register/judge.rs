@@ -9,11 +9,11 @@ use serde_json::Map;
 use super::explain;
 use super::history::History;
 use super::options::Options;
-use super::search::{Found, Search};
+use super::search::{Outcome, Search};
 use super::timeline::{Cut, Timeline};
-use super::unique::{self, Unique};
+use super::unique::{self, Scratch, Unique};
 use crate::budget::{Budget, Exhausted};
-use crate::verdict::{Anomaly, EXAMPLES_AT_MOST, Judgement, Verdict};
+use crate::verdict::{Anomaly, EXAMPLES_AT_MOST, Example, Judgement, Verdict};
 
 /// The kind of the only anomaly: no order of a key's operations explains the answers.
 const NON_LINEARIZABLE: &str = "non-linearizable";
@@ -112,6 +112,14 @@ struct Round {
     search: u64,
 }
 
+/// What was found so far.
+#[derive(Debug, Default)]
+struct Found {
+    count: u64,
+    examples: Vec<Example>,
+    picture: Option<String>,
+}
+
 struct Judge<'a> {
     history: &'a History,
     options: Options,
@@ -122,10 +130,12 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn judge(&self) -> Judgement {
         let mut parts: Vec<usize> = (0..self.partition.len()).collect();
-        let (mut steps, mut invalid, mut unknown) = (FIRST_STEPS, Vec::new(), Vec::new());
+        let (mut steps, mut unknown) = (FIRST_STEPS, Vec::new());
         let (mut unique, mut search) = (0, 0);
+        let mut found = Found::default();
         while !parts.is_empty() {
             let round = self.round(&parts, steps);
+            let mut invalid = Vec::new();
             parts.clear();
             for (part, decision) in round.decided {
                 match decision {
@@ -138,43 +148,36 @@ impl Judge<'_> {
             unique += round.unique;
             search += round.search;
             steps = steps.saturating_mul(MORE_STEPS);
+            // Now, while there is time: the harder ones may take all of it.
+            self.explain(invalid, &mut found);
         }
-        invalid.sort_unstable_by_key(|&(part, _)| self.partition.rows(part).first().copied());
         unknown.sort_unstable();
         let mut figures = Map::new();
         figures.insert("keys".to_owned(), self.history.keys.len().into());
         figures.insert("decided-by-values-written-once".to_owned(), unique.into());
         figures.insert("decided-by-search".to_owned(), search.into());
         let reasons = reasons(unknown);
-        let verdict = match (invalid.is_empty(), reasons.is_empty()) {
+        let verdict = match (found.count == 0, reasons.is_empty()) {
             (false, _) => Verdict::Invalid,
             (true, false) => Verdict::Unknown,
             (true, true) => Verdict::Valid,
         };
-        let (anomalies, picture) = self.explain(&invalid);
-        Judgement {
-            verdict,
-            reasons: if verdict == Verdict::Unknown { reasons } else { Vec::new() },
-            anomalies,
-            figures,
-            picture,
-        }
+        let reasons = if verdict == Verdict::Unknown { reasons } else { Vec::new() };
+        let Found { count, examples, picture } = found;
+        let anomaly = Anomaly { kind: NON_LINEARIZABLE, count, decides: true, examples };
+        let anomalies = if count == 0 { Vec::new() } else { vec![anomaly] };
+        Judgement { verdict, reasons, anomalies, figures, picture }
     }
 
-    fn explain(&self, invalid: &[(usize, Option<u32>)]) -> (Vec<Anomaly>, Option<String>) {
-        if invalid.is_empty() {
-            return (Vec::new(), None);
-        }
-        let mut picture = None;
-        let examples = invalid.iter().take(EXAMPLES_AT_MOST).map(|&(part, farthest)| {
+    fn explain(&self, mut invalid: Vec<(usize, Option<u32>)>, found: &mut Found) {
+        found.count += invalid.len() as u64;
+        invalid.sort_unstable_by_key(|&(part, _)| self.partition.rows(part).first().copied());
+        for (part, farthest) in invalid.into_iter().take(EXAMPLES_AT_MOST - found.examples.len()) {
             let rows = self.partition.rows(part);
             let (example, drawn) = explain::example(self.history, rows, farthest, self.options, self.budget);
-            picture = picture.take().or(drawn);
-            example
-        });
-        let examples = examples.collect();
-        let anomaly = Anomaly { kind: NON_LINEARIZABLE, count: invalid.len() as u64, decides: true, examples };
-        (vec![anomaly], picture)
+            found.picture = found.picture.take().or(drawn);
+            found.examples.push(example);
+        }
     }
 
     /// Tries to decide each part with so many steps.
@@ -188,7 +191,7 @@ impl Judge<'_> {
         // So many parts at once that taking them costs nothing, and so few that all threads end together.
         let share = (parts.len() / (threads * 16)).clamp(1, 256);
         let work = || {
-            let mut round = Round::default();
+            let (mut round, mut scratch) = (Round::default(), Scratch::default());
             loop {
                 let first = next.fetch_add(share, Ordering::Relaxed);
                 let Some(taken) = parts.get(first..parts.len().min(first + share)).filter(|taken| !taken.is_empty())
@@ -196,7 +199,7 @@ impl Judge<'_> {
                     break;
                 };
                 for &part in taken {
-                    self.try_part(part, steps, &mut round);
+                    self.try_part(part, steps, &mut round, &mut scratch);
                 }
             }
             let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
@@ -214,10 +217,10 @@ impl Judge<'_> {
         all.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn try_part(&self, part: usize, steps: u64, round: &mut Round) {
+    fn try_part(&self, part: usize, steps: u64, round: &mut Round, scratch: &mut Scratch) {
         let rows = self.partition.rows(part);
         let mut reached = None;
-        match decide(self.history, rows, Cut::NONE, self.options, steps, self.budget, &mut reached) {
+        match self.decide(rows, steps, scratch, &mut reached) {
             Ok((Decision::Order, way)) => round.count(way),
             Ok((decision, way)) => {
                 if decision != Decision::Postponed {
@@ -227,6 +230,36 @@ impl Judge<'_> {
             }
             Err(exhausted) => round.unknown.push((part, self.reason(rows, reached, exhausted))),
         }
+    }
+
+    /// Decides whether these rows have an order, and says what decided.
+    fn decide(
+        &self,
+        rows: &[u32],
+        steps: u64,
+        scratch: &mut Scratch,
+        reached: &mut Option<Reached>,
+    ) -> Result<(Decision, Way), Exhausted> {
+        self.budget.check()?;
+        let Self { history, options, budget, .. } = *self;
+        // The first round alone asks the fast path: it says the same each time.
+        if options.shortcuts && options.partition && steps == FIRST_STEPS {
+            match unique::decide(&history.rows, rows, Cut::NONE, budget, scratch)? {
+                Unique::Order => return Ok((Decision::Order, Way::Unique)),
+                Unique::None => return Ok((Decision::None { farthest: None }, Way::Unique)),
+                Unique::Declined => {}
+            }
+        }
+        let mut timeline = Timeline::new(&history.rows, rows, &history.texts, Cut::NONE, options.reductions, budget)?;
+        let mut search = Search::new(&mut timeline, &history.texts, options.reductions);
+        let outcome = search.run(steps, budget);
+        *reached = search.reached();
+        let decision = match outcome? {
+            Outcome::Order => Decision::Order,
+            Outcome::None => Decision::None { farthest: reached.map(|reached| reached.row) },
+            Outcome::Postponed => Decision::Postponed,
+        };
+        Ok((decision, Way::Search))
     }
 
     fn reason(&self, rows: &[u32], reached: Option<Reached>, exhausted: Exhausted) -> String {
@@ -272,37 +305,6 @@ pub(super) struct Reached {
     pub(super) row: u32,
 }
 
-/// Decides whether these rows, as they were known at the cut, have an order.
-fn decide(
-    history: &History,
-    rows: &[u32],
-    cut: Cut,
-    options: Options,
-    steps: u64,
-    budget: &Budget,
-    reached: &mut Option<Reached>,
-) -> Result<(Decision, Way), Exhausted> {
-    budget.check()?;
-    // The first round alone asks the fast path: it says the same each time.
-    if options.shortcuts && options.partition && steps <= FIRST_STEPS {
-        match unique::decide(&history.rows, rows, cut, budget)? {
-            Unique::Order => return Ok((Decision::Order, Way::Unique)),
-            Unique::None => return Ok((Decision::None { farthest: None }, Way::Unique)),
-            Unique::Declined => {}
-        }
-    }
-    let mut timeline = Timeline::new(&history.rows, rows, &history.texts, cut, options.reductions, budget)?;
-    let mut search = Search::new(&mut timeline, &history.texts, options.reductions);
-    let found = search.run(steps, budget);
-    *reached = search.reached();
-    let decision = match found? {
-        Found::Order => Decision::Order,
-        Found::None => Decision::None { farthest: reached.map(|reached| reached.row) },
-        Found::Postponed => Decision::Postponed,
-    };
-    Ok((decision, Way::Search))
-}
-
 /// Whether these rows, as they were known at the cut, have an order.
 pub(super) fn has_order(
     history: &History,
@@ -310,12 +312,16 @@ pub(super) fn has_order(
     cut: Cut,
     options: Options,
     budget: &Budget,
+    scratch: &mut Scratch,
 ) -> Result<bool, Exhausted> {
-    match decide(history, rows, cut, options, FIRST_STEPS, budget, &mut None)?.0 {
-        Decision::Order => return Ok(true),
-        Decision::None { .. } => return Ok(false),
-        Decision::Postponed => {}
+    if options.shortcuts && options.partition {
+        match unique::decide(&history.rows, rows, cut, budget, scratch)? {
+            Unique::Order => return Ok(true),
+            Unique::None => return Ok(false),
+            Unique::Declined => {}
+        }
     }
-    let decided = decide(history, rows, cut, options, u64::MAX, budget, &mut None)?;
-    Ok(decided.0 == Decision::Order)
+    let mut timeline = Timeline::new(&history.rows, rows, &history.texts, cut, options.reductions, budget)?;
+    let mut search = Search::new(&mut timeline, &history.texts, options.reductions);
+    Ok(search.run(u64::MAX, budget)? == Outcome::Order)
 }

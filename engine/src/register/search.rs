@@ -22,7 +22,7 @@ use crate::text::Texts;
 
 /// What came of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum Outcome {
     /// An order that explains every answer; [`Search::order`] has it.
     Order,
     /// There is none.
@@ -146,7 +146,7 @@ impl<'a> Search<'a> {
     ///
     /// # Errors
     /// When the budget is used up.
-    pub(super) fn run(&mut self, steps: u64, budget: &Budget) -> Result<Found, Exhausted> {
+    pub(super) fn run(&mut self, steps: u64, budget: &Budget) -> Result<Outcome, Exhausted> {
         // A step back for each step forward would not do for a history that is longer than the steps allowed.
         let steps = steps.max(2 * self.timeline.operations.len() as u64);
         let found = self.search(steps, budget);
@@ -154,16 +154,16 @@ impl<'a> Search<'a> {
         found
     }
 
-    fn search(&mut self, steps: u64, budget: &Budget) -> Result<Found, Exhausted> {
+    fn search(&mut self, steps: u64, budget: &Budget) -> Result<Outcome, Exhausted> {
         loop {
             self.account(budget)?;
             if self.steps > steps {
-                return Ok(Found::Postponed);
+                return Ok(Outcome::Postponed);
             }
-            let Some(blocked) = self.advance() else { return Ok(Found::Order) };
+            let Some(blocked) = self.advance() else { return Ok(Outcome::Order) };
             let key = self.timeline.operations[blocked as usize].key;
             if !self.enter(blocked) && !self.go_back(key) {
-                return Ok(Found::None);
+                return Ok(Outcome::None);
             }
             let frame = self.frames.last_mut().expect("there is a choice, else the search has ended");
             let choice = self.candidates[frame.next as usize];
@@ -197,7 +197,7 @@ impl<'a> Search<'a> {
         Some(Reached { passed, row: self.timeline.operations[event.operation()].row })
     }
 
-    /// The operations that were put in order, as rows. After [`Found::Order`] all completed ones are among them.
+    /// The operations that were put in order, as rows. After [`Outcome::Order`] all completed ones are among them.
     pub(super) fn order(&self) -> Vec<u32> {
         let mut placed = vec![false; self.timeline.operations.len()];
         let mut order = Vec::with_capacity(placed.len());

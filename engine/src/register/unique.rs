@@ -81,6 +81,7 @@ struct Zone {
 }
 
 /// The values of one key.
+#[derive(Debug, Default)]
 struct Register {
     values: Vec<Value>,
     failed: Vec<Failed>,
@@ -88,15 +89,73 @@ struct Register {
     has_unseen: bool,
 }
 
+/// What one key after the other uses, so that a million small ones do not ask for memory ten times each.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    rows: Vec<Row>,
+    register: Register,
+    heads: Vec<u32>,
+    order: Vec<u32>,
+    settled: Settled,
+}
+
+/// The rows of a key lie far from one another; of so few a copy is made, for the second look at them.
+const ROWS_COPIED: usize = 1 << 14;
+
+/// The rows of one key.
+#[derive(Debug, Clone, Copy)]
+enum Rows<'a> {
+    Copied(&'a [Row]),
+    There { rows: &'a [Row], numbers: &'a [u32], cut: Cut },
+}
+
+impl Rows<'_> {
+    fn len(self) -> usize {
+        match self {
+            Self::Copied(rows) => rows.len(),
+            Self::There { numbers, .. } => numbers.len(),
+        }
+    }
+
+    /// The row at a place; `None` when it says nothing.
+    fn get(self, place: usize) -> Option<Row> {
+        match self {
+            Self::Copied(rows) => Some(rows[place]),
+            Self::There { rows, numbers, cut } => cut.apply(numbers[place], &rows[numbers[place] as usize]),
+        }
+    }
+}
+
 /// Decides these rows, as they were known at the cut, where each value is written once.
-pub(super) fn decide(rows: &[Row], numbers: &[u32], cut: Cut, budget: &Budget) -> Result<Unique, Exhausted> {
-    let Some(numbering) = Numbering::new(rows, numbers, cut, budget)? else { return Ok(Unique::Declined) };
+pub(super) fn decide(
+    rows: &[Row],
+    numbers: &[u32],
+    cut: Cut,
+    budget: &Budget,
+    scratch: &mut Scratch,
+) -> Result<Unique, Exhausted> {
+    let mut copied = std::mem::take(&mut scratch.rows);
+    let rows = if numbers.len() <= ROWS_COPIED {
+        copied.clear();
+        copied.extend(numbers.iter().filter_map(|&number| cut.apply(number, &rows[number as usize])));
+        Rows::Copied(&copied)
+    } else {
+        Rows::There { rows, numbers, cut }
+    };
+    let decided = decide_rows(rows, budget, scratch);
+    scratch.rows = copied;
+    decided
+}
+
+fn decide_rows(rows: Rows<'_>, budget: &Budget, scratch: &mut Scratch) -> Result<Unique, Exhausted> {
+    let Some(numbering) = Numbering::new(rows, budget)? else { return Ok(Unique::Declined) };
     let held = (numbering.bound() * size_of::<Value>()) as u64;
     budget.hold(held)?;
-    let decided = collect(rows, numbers, cut, numbering, budget).and_then(|register| match register {
-        None => Ok(Unique::Declined),
-        Some(mut register) => register.decide(budget),
-    });
+    let decided = match scratch.register.collect(rows, numbering, budget) {
+        Ok(true) => scratch.decide(budget),
+        Ok(false) => Ok(Unique::Declined),
+        Err(exhausted) => Err(exhausted),
+    };
     budget.release(held);
     decided
 }
@@ -111,14 +170,14 @@ enum Numbering {
 
 impl Numbering {
     /// `None` when there are appends, which write values that no operation names.
-    fn new(rows: &[Row], numbers: &[u32], cut: Cut, budget: &Budget) -> Result<Option<Self>, Exhausted> {
+    fn new(rows: Rows<'_>, budget: &Budget) -> Result<Option<Self>, Exhausted> {
         let (mut least, mut greatest, mut are_integers) = (i64::MAX, i64::MIN, true);
-        for (place, &number) in numbers.iter().enumerate() {
-            if place % ROWS_PER_CHECK == 0 {
+        for place in 0..rows.len() {
+            if place % ROWS_PER_CHECK == ROWS_PER_CHECK - 1 {
                 budget.check()?;
             }
-            let row = &rows[number as usize];
-            if row.kind() == RowKind::Append && cut.apply(number, row).is_some() {
+            let Some(row) = rows.get(place) else { continue };
+            if row.kind() == RowKind::Append {
                 return Ok(None);
             }
             for word in [row.first, row.second] {
@@ -128,13 +187,13 @@ impl Numbering {
                 }
             }
         }
-        // Small integers have 62 bits: the difference does not overflow.
+        // Small integers have 62 bits: the difference does not overflow where there are any.
         let spread = greatest.wrapping_sub(least);
-        let is_close = are_integers && least <= greatest && spread < 2 * i64::from(numbers.len() as u32) + 64;
+        let is_close = are_integers && least <= greatest && spread < 2 * i64::from(rows.len() as u32) + 64;
         Ok(Some(if is_close {
             Self::Close { least, count: spread as usize + 2 }
         } else {
-            Self::Table(HashMap::from_iter([(Word::NULL, NULL)]), 2 * numbers.len() + 1)
+            Self::Table(HashMap::from_iter([(Word::NULL, NULL)]), 2 * rows.len() + 1)
         }))
     }
 
@@ -156,81 +215,98 @@ impl Numbering {
     }
 }
 
-/// What each value's operations say; `None` when one is written twice.
-fn collect(
-    rows: &[Row],
-    numbers: &[u32],
-    cut: Cut,
-    mut numbering: Numbering,
-    budget: &Budget,
-) -> Result<Option<Register>, Exhausted> {
-    let blank = Value { invoked: 0, completed: OPEN, read: 0, before: NOBODY, next: NOBODY, needed: false };
-    let mut values = vec![blank; if let Numbering::Close { count, .. } = numbering { count } else { 1 }];
-    values[NULL as usize].needed = true;
-    let mut failed = Vec::new();
-    for (place, &number) in numbers.iter().enumerate() {
-        if place % ROWS_PER_CHECK == 0 {
-            budget.check()?;
-        }
-        let Some(row) = cut.apply(number, &rows[number as usize]) else { continue };
-        let (invoked, completed) = (row.invoked + 1, row.completed.saturating_add(1));
-        let mut number_of = |word| {
-            let value = numbering.of(word);
-            if values.len() <= value as usize {
-                values.resize(value as usize + 1, blank);
+/// A value of which nothing is known.
+const BLANK: Value = Value { invoked: 0, completed: OPEN, read: 0, before: NOBODY, next: NOBODY, needed: false };
+
+impl Register {
+    /// Takes in what each value's operations say; `false` when one is written twice.
+    fn collect(&mut self, rows: Rows<'_>, mut numbering: Numbering, budget: &Budget) -> Result<bool, Exhausted> {
+        let count = if let Numbering::Close { count, .. } = numbering { count } else { 1 };
+        self.values.clear();
+        self.values.resize(count, BLANK);
+        self.values[NULL as usize].needed = true;
+        self.failed.clear();
+        self.has_unseen = false;
+        for place in 0..rows.len() {
+            if place % ROWS_PER_CHECK == ROWS_PER_CHECK - 1 {
+                budget.check()?;
             }
-            value
-        };
+            let Some(row) = rows.get(place) else { continue };
+            if !self.take(&row, &mut numbering) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn take(&mut self, row: &Row, numbering: &mut Numbering) -> bool {
+        let (invoked, completed) = (row.invoked + 1, row.completed.saturating_add(1));
         let (written, before) = match row.kind() {
-            RowKind::Nothing | RowKind::Append => continue,
+            RowKind::Nothing | RowKind::Append => return true,
             RowKind::FailedCas => {
-                failed.push(Failed { value: number_of(row.first), invoked, completed });
-                continue;
+                let value = self.number(row.first, numbering);
+                self.failed.push(Failed { value, invoked, completed });
+                return true;
             }
             // What changes nothing is a read.
-            RowKind::Cas if row.first == row.second && row.is_open() => continue,
-            RowKind::Cas if row.first != row.second => (number_of(row.second), number_of(row.first)),
+            RowKind::Cas if row.first == row.second && row.is_open() => return true,
+            RowKind::Cas if row.first != row.second => {
+                (self.number(row.second, numbering), self.number(row.first, numbering))
+            }
             RowKind::Read | RowKind::Cas => {
-                let value = number_of(row.first);
-                let value = &mut values[value as usize];
+                let value = self.number(row.first, numbering);
+                let value = &mut self.values[value as usize];
                 value.read = value.read.max(invoked);
                 value.completed = value.completed.min(completed);
                 value.needed = true;
-                continue;
+                return true;
             }
-            RowKind::Write => (number_of(row.first), HEAD),
+            RowKind::Write => (self.number(row.first, numbering), HEAD),
         };
-        let value = &mut values[written as usize];
+        let value = &mut self.values[written as usize];
         if written == NULL || value.before != NOBODY {
-            return Ok(None);
+            return false;
         }
         value.invoked = invoked;
         value.completed = value.completed.min(completed);
         value.before = before;
         value.needed |= !row.is_open();
+        true
     }
-    Ok(Some(Register { values, failed, has_unseen: false }))
+
+    fn number(&mut self, word: Word, numbering: &mut Numbering) -> u32 {
+        let value = numbering.of(word);
+        if self.values.len() <= value as usize {
+            self.values.resize(value as usize + 1, BLANK);
+        }
+        value
+    }
 }
 
-impl Register {
+impl Scratch {
     fn decide(&mut self, budget: &Budget) -> Result<Unique, Exhausted> {
-        budget.check()?;
-        if !self.link() {
+        let Self { register, heads, order, settled, .. } = self;
+        if !register.link() {
             return Ok(Unique::None);
         }
         budget.check()?;
-        let heads = self.heads();
+        register.find_heads(heads);
         if heads.len() <= 2 {
             // The chain of null and at most one other, which can only come after it: the order is settled.
-            return self.settle(&heads, budget);
+            order.clear();
+            order.extend(heads.iter().flat_map(|&head| register.chain(head)));
+            return settled.decide(register, order, budget);
         }
-        let Some(zones) = self.zones(&heads) else { return Ok(Unique::None) };
+        let Some(zones) = register.zones(heads) else { return Ok(Unique::None) };
         budget.check()?;
         let Some(zones) = arrange(zones) else { return Ok(Unique::None) };
         budget.check()?;
-        Ok(if self.failed.is_empty() || self.fits(&zones) { Unique::Order } else { Unique::Declined })
+        let fits = register.failed.is_empty() || register.fits(&zones);
+        Ok(if fits { Unique::Order } else { Unique::Declined })
     }
+}
 
+impl Register {
     /// Links each value that was there to the one that replaced it by compare-and-set. `false` when a value was there
     /// that nobody writes, or was replaced twice.
     fn link(&mut self) -> bool {
@@ -263,12 +339,14 @@ impl Register {
     }
 
     /// The first values of the chains, null first.
-    fn heads(&self) -> Vec<u32> {
+    fn find_heads(&self, heads: &mut Vec<u32>) {
         let is_head = |&value: &u32| {
             let Value { before, needed, .. } = self.values[value as usize];
             needed && before == HEAD
         };
-        std::iter::once(NULL).chain((1..self.values.len() as u32).filter(is_head)).collect()
+        heads.clear();
+        heads.push(NULL);
+        heads.extend((1..self.values.len() as u32).filter(is_head));
     }
 
     fn chain(&self, head: u32) -> impl Iterator<Item = u32> {
@@ -326,41 +404,6 @@ impl Register {
             Some((set, replaced)) => (failed.value != NULL && failed.invoked <= set) || failed.completed >= replaced,
         })
     }
-
-    fn settle(&self, heads: &[u32], budget: &Budget) -> Result<Unique, Exhausted> {
-        let mut order: Vec<u32> = heads.iter().flat_map(|&head| self.chain(head)).collect();
-        budget.check()?;
-        if !self.are_all_in(order.len()) {
-            return Ok(Unique::None);
-        }
-        if !Settled::new(&self.values, &order).is_possible() {
-            return Ok(Unique::None);
-        }
-        budget.check()?;
-        if self.failed.is_empty() || self.is_explained_by(&order) {
-            return Ok(Unique::Order);
-        }
-        if !self.has_unseen {
-            return Ok(Unique::None);
-        }
-        budget.check()?;
-        // An open compare-and-set that nobody saw may have taken effect last, and the failed ones saw its value.
-        let last = *order.last().expect("null is there");
-        let follows = |value: &u32| {
-            let Value { before, needed, .. } = self.values[*value as usize];
-            before == last && !needed
-        };
-        let unseen =
-            (1..self.values.len() as u32).filter(follows).min_by_key(|&value| self.values[value as usize].invoked);
-        order.extend(unseen);
-        Ok(if unseen.is_some() && self.is_explained_by(&order) { Unique::Order } else { Unique::Declined })
-    }
-
-    /// Whether the failed compare-and-sets are right in this order of the values.
-    fn is_explained_by(&self, order: &[u32]) -> bool {
-        let mut settled = Settled::new(&self.values, order);
-        settled.raise(&self.values, order, &self.failed) && settled.is_possible()
-    }
 }
 
 /// Zones in order, each with the time that it takes; `None` when they get into each other's way.
@@ -385,24 +428,61 @@ fn arrange(zones: Vec<Zone>) -> Option<Vec<Zone>> {
 }
 
 /// An order of values that is settled, and between which moments each must have been set.
+#[derive(Debug, Default)]
 struct Settled {
     earliest: Vec<u64>,
     latest: Vec<u64>,
+    /// By value: the last of its failed compare-and-sets; and by these, the one before.
+    of_value: Vec<u32>,
+    next: Vec<u32>,
 }
 
 impl Settled {
-    fn new(values: &[Value], order: &[u32]) -> Self {
-        let mut settled = Self { earliest: Vec::with_capacity(order.len()), latest: Vec::with_capacity(order.len()) };
+    fn decide(&mut self, register: &Register, order: &mut Vec<u32>, budget: &Budget) -> Result<Unique, Exhausted> {
+        if !register.are_all_in(order.len()) {
+            return Ok(Unique::None);
+        }
+        self.set(&register.values, order);
+        if !self.is_possible() {
+            return Ok(Unique::None);
+        }
+        budget.check()?;
+        if register.failed.is_empty() || self.is_explaining(register, order) {
+            return Ok(Unique::Order);
+        }
+        if !register.has_unseen {
+            return Ok(Unique::None);
+        }
+        budget.check()?;
+        // An open compare-and-set that nobody saw may have taken effect last, and the failed ones saw its value.
+        let last = *order.last().expect("null is there");
+        let values = &register.values;
+        let follows = |value: &u32| values[*value as usize].before == last && !values[*value as usize].needed;
+        let unseen = (1..values.len() as u32).filter(follows).min_by_key(|&value| values[value as usize].invoked);
+        let Some(unseen) = unseen else { return Ok(Unique::Declined) };
+        order.push(unseen);
+        self.set(values, order);
+        // With other unseen ones it may be right.
+        Ok(if self.is_explaining(register, order) { Unique::Order } else { Unique::Declined })
+    }
+
+    fn set(&mut self, values: &[Value], order: &[u32]) {
+        self.earliest.clear();
+        self.latest.clear();
         let mut read = 0;
         for &value in order {
             let value = &values[value as usize];
-            settled.earliest.push(value.invoked.max(read));
-            settled.latest.push(value.completed);
+            self.earliest.push(value.invoked.max(read));
+            self.latest.push(value.completed);
             read = value.read;
         }
         // Null was there before everything.
-        settled.latest[0] = OPEN;
-        settled
+        self.latest[0] = OPEN;
+    }
+
+    /// Whether the failed compare-and-sets are right in this order of the values.
+    fn is_explaining(&mut self, register: &Register, order: &[u32]) -> bool {
+        self.raise(&register.values, order, &register.failed) && self.is_possible()
     }
 
     /// Whether there are such moments, one after the other: the earliest that can be.
@@ -424,17 +504,18 @@ impl Settled {
     /// hence after its beginning.
     fn raise(&mut self, values: &[Value], order: &[u32], failed: &[Failed]) -> bool {
         const NONE: u32 = u32::MAX;
-        let mut of_value = vec![NONE; values.len()];
-        let mut next = vec![NONE; failed.len()];
+        self.of_value.clear();
+        self.of_value.resize(values.len(), NONE);
+        self.next.clear();
         for (number, failed) in failed.iter().enumerate() {
-            next[number] = std::mem::replace(&mut of_value[failed.value as usize], number as u32);
+            self.next.push(std::mem::replace(&mut self.of_value[failed.value as usize], number as u32));
         }
         for (place, &value) in order.iter().enumerate().rev() {
             let replaced = self.earliest.get(place + 1).copied();
-            let mut number = of_value[value as usize];
+            let mut number = self.of_value[value as usize];
             while number != NONE {
                 let Failed { invoked, completed, .. } = failed[number as usize];
-                number = next[number as usize];
+                number = self.next[number as usize];
                 if place == 0 {
                     // Nothing is before null.
                     let Some(latest) = self.latest.get_mut(1) else { return false };

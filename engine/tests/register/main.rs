@@ -1,6 +1,8 @@
 //! Linearizability: agreement with Porcupine's verdicts, with the definition, and what is said of a bad history.
 
 mod generate;
+mod golden;
+mod limits;
 mod oracle;
 mod random;
 mod samples;
