@@ -89,6 +89,19 @@ fn pushed(keys: usize) {
         history.push(&Operation { key, process, invoked, completed, action, place, completion: None });
     }
     judged(&format!("{OPERATIONS} operations on {keys} documents, pushed"), &history, start.elapsed());
+    spoiled(history, &names[0]);
+}
+
+/// The same with one answer that is wrong, in the middle.
+fn spoiled(mut history: History, key: &str) {
+    let (middle, place) = (5 * u64::from(OPERATIONS), Place { line: OPERATIONS + 1, ordinal: OPERATIONS });
+    let (invoked, completed, action) = (middle, Some(middle + 50), Action::Read(Scalar::Null));
+    history.push(&Operation { key, process: 50, invoked, completed, action, place, completion: None });
+    let start = Instant::now();
+    let judgement = history.judge(&Options::default(), &Budget::unlimited());
+    assert_eq!(judgement.verdict, Verdict::Invalid);
+    let explanation = &judgement.anomalies[0].examples[0].explanation;
+    println!("  with one wrong read: judged and explained in {:.2} s: {explanation}", start.elapsed().as_secs_f64());
 }
 
 /// The same as lines of a file, parsed one by one.

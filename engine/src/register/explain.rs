@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::history::{History, NO_INDEX, OPEN, Row, RowKind};
-use super::judge::has_order;
+use super::judge::{Sign, has_order};
 use super::options::Options;
 use super::picture;
 use super::search::{Outcome, Search};
@@ -41,16 +41,16 @@ pub(super) fn name_of(history: &History, rows: &[u32], options: Options) -> Stri
     }
 }
 
-/// The example of rows that have no order, and its picture. `farthest`: up to this one's completion they have one.
+/// The example of rows that have no order, and its picture.
 pub(super) fn example(
     history: &History,
     rows: &[u32],
-    farthest: Option<u32>,
+    sign: Sign,
     options: Options,
     budget: &Budget,
 ) -> (Example, Option<String>) {
     let name = name_of(history, rows, options);
-    match find(history, rows, farthest, options, budget) {
+    match find(history, rows, sign, options, budget) {
         Ok(stuck) => {
             // Operations on other keys have nothing to do with it.
             let key = history.rows[stuck.row as usize].key;
@@ -77,33 +77,45 @@ pub(super) fn example(
 }
 
 /// Finds the shortest stuck prefix. What has no order has none with more operations either, so it can be halved.
-fn find(
-    history: &History,
-    rows: &[u32],
-    farthest: Option<u32>,
-    options: Options,
-    budget: &Budget,
-) -> Result<Stuck, Exhausted> {
+fn find(history: &History, rows: &[u32], sign: Sign, options: Options, budget: &Budget) -> Result<Stuck, Exhausted> {
     let times = |number: u32| history.rows[number as usize];
     let mut ends: Vec<(u64, u32)> =
         rows.iter().map(|&number| (times(number).completed, number)).filter(|&(end, _)| end != OPEN).collect();
     ends.sort_unstable();
+    // Rows that were recorded line by line are in the order of their invocations: then a prefix costs only itself.
+    let is_in_order = rows.is_sorted_by_key(|&number| times(number).invoked);
+    let known = |until: u64| {
+        let count =
+            if is_in_order { rows.partition_point(|&number| times(number).invoked <= until) } else { rows.len() };
+        &rows[..count]
+    };
     let mut scratch = Scratch::default();
     let mut is_stuck = |place: usize| {
-        let cut = Cut { until: ends[place].0, without: None };
-        has_order(history, rows, cut, options, budget, &mut scratch).map(|has_order| !has_order)
+        let until = ends[place].0;
+        let cut = Cut { until, without: None };
+        has_order(history, known(until), cut, options, budget, &mut scratch).map(|has_order| !has_order)
     };
-    let start = farthest.map_or(0, |row| ends.partition_point(|&(end, _)| end < times(row).completed));
-    // [least, most] holds the first end that is stuck. From where the search came, it is seldom far.
-    let (mut least, mut most, mut stride) = (start, ends.len() - 1, 1);
-    let mut probe = start;
-    while probe < most {
-        if is_stuck(probe)? {
+    // [least, most] holds the first end that is stuck. It is seldom far from where it showed.
+    let (mut least, mut most) = (0, ends.len() - 1);
+    let mut probe = match sign {
+        Sign::NotBefore(row) => {
+            least = ends.partition_point(|&(end, _)| end < times(row).completed);
+            least
+        }
+        Sign::Around(time) => ends.partition_point(|&(end, _)| end < time).min(most.saturating_sub(1)),
+    };
+    let (mut stride, mut was_stuck) = (1, None);
+    while least < most && probe < most {
+        let is_stuck = is_stuck(probe)?;
+        if is_stuck {
             most = probe;
+        } else {
+            least = probe + 1;
+        }
+        if *was_stuck.get_or_insert(is_stuck) != is_stuck {
             break;
         }
-        least = probe + 1;
-        probe = (probe + stride).min(most);
+        probe = if is_stuck { probe.saturating_sub(stride).max(least) } else { (probe + stride).min(most) };
         stride *= 2;
     }
     while least < most {
@@ -119,7 +131,7 @@ fn find(
     let mut found = None;
     for &(_, row) in ends.iter().filter(|&&(end, _)| end == until) {
         let cut = Cut { until, without: Some(row) };
-        let mut timeline = Timeline::new(&history.rows, rows, &history.texts, cut, options.reductions, budget)?;
+        let mut timeline = Timeline::new(&history.rows, known(until), &history.texts, cut, options.reductions, budget)?;
         let mut search = Search::new(&mut timeline, &history.texts, options.reductions);
         let has_order = search.run(u64::MAX, budget)? == Outcome::Order;
         found = Some(Stuck { row, until, order: search.order() });

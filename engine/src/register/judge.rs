@@ -97,10 +97,19 @@ enum Way {
 pub(super) enum Decision {
     /// There is an order.
     Order,
-    /// There is none. Up to this row's completion, where one is known, there still is.
-    None { farthest: Option<u32> },
+    /// There is none.
+    None(Sign),
     /// It took more steps than allowed.
     Postponed,
+}
+
+/// Where it shows that there is no order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// Not before this row's completion.
+    NotBefore(u32),
+    /// About at this time.
+    Around(u64),
 }
 
 /// What is known after a round.
@@ -140,7 +149,7 @@ impl Judge<'_> {
             for (part, decision) in round.decided {
                 match decision {
                     Decision::Order => {}
-                    Decision::None { farthest } => invalid.push((part, farthest)),
+                    Decision::None(sign) => invalid.push((part, sign)),
                     Decision::Postponed => parts.push(part),
                 }
             }
@@ -169,12 +178,12 @@ impl Judge<'_> {
         Judgement { verdict, reasons, anomalies, figures, picture }
     }
 
-    fn explain(&self, mut invalid: Vec<(usize, Option<u32>)>, found: &mut Found) {
+    fn explain(&self, mut invalid: Vec<(usize, Sign)>, found: &mut Found) {
         found.count += invalid.len() as u64;
         invalid.sort_unstable_by_key(|&(part, _)| self.partition.rows(part).first().copied());
-        for (part, farthest) in invalid.into_iter().take(EXAMPLES_AT_MOST - found.examples.len()) {
+        for (part, sign) in invalid.into_iter().take(EXAMPLES_AT_MOST - found.examples.len()) {
             let rows = self.partition.rows(part);
-            let (example, drawn) = explain::example(self.history, rows, farthest, self.options, self.budget);
+            let (example, drawn) = explain::example(self.history, rows, sign, self.options, self.budget);
             found.picture = found.picture.take().or(drawn);
             found.examples.push(example);
         }
@@ -246,17 +255,26 @@ impl Judge<'_> {
         if options.shortcuts && options.partition && steps == FIRST_STEPS {
             match unique::decide(&history.rows, rows, Cut::NONE, budget, scratch)? {
                 Unique::Order => return Ok((Decision::Order, Way::Unique)),
-                Unique::None => return Ok((Decision::None { farthest: None }, Way::Unique)),
+                Unique::None { around } => return Ok((Decision::None(Sign::Around(around)), Way::Unique)),
                 Unique::Declined => {}
             }
         }
-        let mut timeline = Timeline::new(&history.rows, rows, &history.texts, Cut::NONE, options.reductions, budget)?;
-        let mut search = Search::new(&mut timeline, &history.texts, options.reductions);
-        let outcome = search.run(steps, budget);
-        *reached = search.reached();
+        let held = Timeline::memory(rows.len());
+        let outcome = budget.hold(held).and_then(|()| {
+            let mut timeline =
+                Timeline::new(&history.rows, rows, &history.texts, Cut::NONE, options.reductions, budget)?;
+            let mut search = Search::new(&mut timeline, &history.texts, options.reductions);
+            let outcome = search.run(steps, budget);
+            *reached = search.reached();
+            outcome
+        });
+        budget.release(held);
         let decision = match outcome? {
             Outcome::Order => Decision::Order,
-            Outcome::None => Decision::None { farthest: reached.map(|reached| reached.row) },
+            Outcome::None => {
+                let sign = reached.map_or(Sign::Around(0), |reached| Sign::NotBefore(reached.row));
+                Decision::None(sign)
+            }
             Outcome::Postponed => Decision::Postponed,
         };
         Ok((decision, Way::Search))
@@ -317,7 +335,7 @@ pub(super) fn has_order(
     if options.shortcuts && options.partition {
         match unique::decide(&history.rows, rows, cut, budget, scratch)? {
             Unique::Order => return Ok(true),
-            Unique::None => return Ok(false),
+            Unique::None { .. } => return Ok(false),
             Unique::Declined => {}
         }
     }

@@ -93,6 +93,9 @@ struct Frame {
     blocked: u32,
 }
 
+/// The rank of what does not bring the value that is needed: behind everything that does.
+const LATER: u64 = 1 << 32;
+
 /// The clock is read, and the memory counted, once in so many steps: well below a millisecond.
 const STEPS_PER_CHECK: u64 = 1 << 10;
 
@@ -501,11 +504,9 @@ impl<'a> Search<'a> {
         self.for_each_under_way(key, |search, number| {
             let candidate = search.timeline.operations[number as usize];
             let Some(after) = search.after(candidate, state) else { return };
-            let rank = match () {
-                () if needed == Some(after) => 0,
-                () if number == blocked => 1,
-                () => 2 + u64::from(candidate.completion),
-            };
+            // What is blocked completes first of all that are under way.
+            let completion = u64::from(candidate.completion);
+            let rank = if needed == Some(after) { completion } else { LATER + completion };
             ranked.push((rank, number));
         });
         for group in self.timeline.keys[key as usize].groups.clone() {
@@ -518,12 +519,28 @@ impl<'a> Search<'a> {
             if self.reductions.has(Reduction::SeenAtOnce) && !self.is_seen_at_once(key, group, after) {
                 continue;
             }
-            let rank = if needed == Some(after) { 1 } else { u64::MAX };
+            let rank = if needed == Some(after) { LATER - 1 } else { u64::MAX };
             ranked.push((rank, number));
         }
         ranked.sort_unstable();
-        self.candidates.extend(ranked.drain(..).map(|(_, number)| number));
+        let first = self.candidates.len();
+        for (_, number) in ranked.drain(..) {
+            if !self.reductions.has(Reduction::Interchangeable) || self.is_first_of_its_step(number, first) {
+                self.candidates.push(number);
+            }
+        }
         self.ranked = ranked;
+    }
+
+    /// Whether no candidate from `first` on does the same and completes earlier; candidates of one rank but for their
+    /// completion come in its order, and open ones last.
+    ///
+    /// Of operations under way that do the same, the one that completes first goes first: in an order where it comes
+    /// later, the two can change places. It is called already, and the other one completes even later.
+    /// ([`Reduction::Interchangeable`])
+    fn is_first_of_its_step(&self, number: u32, first: usize) -> bool {
+        let step = self.timeline.operations[number as usize].step;
+        self.candidates[first..].iter().all(|&other| self.timeline.operations[other as usize].step != step)
     }
 
     /// Whether an operation that may come right after an open one of `group` sees the state that it leaves behind.

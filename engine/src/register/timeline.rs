@@ -159,37 +159,62 @@ impl Timeline {
         reductions: Reductions,
         budget: &Budget,
     ) -> Result<Self, Exhausted> {
-        let mut selection = select(rows, numbers, cut);
-        budget.check()?;
-        let observed = selection.observed(reductions);
-        budget.check()?;
+        let mut selection = select(rows, numbers, cut, budget)?;
+        let observed = selection.observed(reductions, budget)?;
         let names: Vec<bool> = selection.keys.iter().map(|key| key.has_appends).collect();
         let mut states = States::new(texts, &names, observed);
         for (number, key) in selection.keys.iter_mut().enumerate() {
             key.first = states.of(number as u32, Word::NULL, texts);
         }
         budget.check()?;
-        let Steps { operations, groups, times } = selection.steps(&mut states, texts, reductions);
-        budget.check()?;
+        let Steps { operations, groups, times } = selection.steps(&mut states, texts, reductions, budget)?;
         let mut timeline = Self { operations, events: Vec::new(), keys: selection.keys, groups, states, slots: 0 };
-        timeline.order(&times);
+        timeline.order(&times, budget)?;
         budget.check()?;
         timeline.count();
         Ok(timeline)
     }
 
-    /// The events in the order of time, and the slots of the completed operations.
-    fn order(&mut self, times: &[(u64, u64)]) {
-        let mut events: Vec<(u64, u32)> = Vec::with_capacity(2 * times.len());
-        for (number, &(invoked, completed)) in times.iter().enumerate() {
-            events.push((invoked, (number as u32) << 1));
-            if completed != OPEN {
-                events.push((completed, (number as u32) << 1 | 1));
+    /// The bytes that a timeline of so many rows takes at most while it is made, but for its texts.
+    pub(super) fn memory(rows: usize) -> u64 {
+        let row = size_of::<(u32, Row)>() + size_of::<Operation>() + size_of::<(u64, u64)>();
+        let event = size_of::<(u64, u32)>() + size_of::<Event>();
+        // An observed value stands in a set, in a table and in the list of forms, at most two for a row.
+        let value = 2 * (size_of::<(u32, Word)>() + size_of::<((u32, Word), State)>() + 16);
+        (rows * (row + 2 * event + 2 * value)) as u64
+    }
+
+    /// The events in the order of time, and with them the slots.
+    fn order(&mut self, times: &[(u64, u64)], budget: &Budget) -> Result<(), Exhausted> {
+        let numbered = || (0_u32..).zip(times);
+        let mut calls: Vec<(u64, u32)> = numbered().map(|(number, &(invoked, _))| (invoked, number)).collect();
+        let ends = numbered().map(|(number, &(_, completed))| (completed, number));
+        let mut returns: Vec<(u64, u32)> = ends.filter(|&(completed, _)| completed != OPEN).collect();
+        budget.check()?;
+        // Both are nearly in order, which a stable sort makes use of.
+        calls.sort_by_key(|&(invoked, _)| invoked);
+        budget.check()?;
+        returns.sort_by_key(|&(completed, _)| completed);
+        budget.check()?;
+        self.events.reserve(calls.len() + returns.len());
+        let (mut calls, mut returns) = (calls.into_iter().peekable(), returns.into_iter().peekable());
+        // At one moment calls come before returns: what touches is concurrent.
+        while let Some(&(completed, _)) = returns.peek() {
+            while let Some((_, number)) = calls.next_if(|&(invoked, _)| invoked <= completed) {
+                self.events.push(Event(number << 1));
+            }
+            let until = calls.peek().map_or(OPEN, |&(invoked, _)| invoked);
+            while let Some((_, number)) = returns.next_if(|&(completed, _)| completed < until) {
+                self.events.push(Event(number << 1 | 1));
             }
         }
-        // At one moment calls come before returns: what touches is concurrent.
-        events.sort_unstable_by_key(|&(time, event)| (time, event & 1, event));
-        self.events = events.into_iter().map(|(_, event)| Event(event)).collect();
+        self.events.extend(calls.map(|(_, number)| Event(number << 1)));
+        budget.check()?;
+        self.assign_slots();
+        Ok(())
+    }
+
+    fn assign_slots(&mut self) {
         let (mut free, mut returned) = (Vec::new(), 0);
         for event in &self.events {
             let operation = &mut self.operations[event.operation()];
@@ -222,10 +247,11 @@ impl Timeline {
     }
 }
 
-fn select(rows: &[Row], numbers: &[u32], cut: Cut) -> Selection {
+fn select(rows: &[Row], numbers: &[u32], cut: Cut, budget: &Budget) -> Result<Selection, Exhausted> {
     let mut selection =
         Selection { rows: Vec::with_capacity(numbers.len()), keys: Vec::new(), numbers: HashMap::new() };
-    for &number in numbers {
+    for (place, &number) in numbers.iter().enumerate() {
+        check_now_and_then(place, budget)?;
         let Some(mut row) = cut.apply(number, &rows[number as usize]) else { continue };
         if row.kind() == RowKind::Cas && row.first == row.second {
             // It changes nothing. Completed it is a read of that value; open it says nothing.
@@ -244,7 +270,12 @@ fn select(rows: &[Row], numbers: &[u32], cut: Cut) -> Selection {
         key.has_failed |= row.kind() == RowKind::FailedCas;
         selection.rows.push((number, row));
     }
-    selection
+    Ok(selection)
+}
+
+/// Asks the budget once in many rows.
+fn check_now_and_then(place: usize, budget: &Budget) -> Result<(), Exhausted> {
+    if place % (1 << 16) == (1 << 16) - 1 { budget.check() } else { Ok(()) }
 }
 
 impl Selection {
@@ -254,11 +285,12 @@ impl Selection {
     /// without appends and failed compare-and-sets, what comes right after it in an order and is no write must see its
     /// new value; if nobody compares with that value, a write comes next or nothing, and the order without the open
     /// operation is right as well. ([`Reduction::Unobservable`])
-    fn observed(&self, reductions: Reductions) -> HashSet<(u32, Word)> {
+    fn observed(&self, reductions: Reductions, budget: &Budget) -> Result<HashSet<(u32, Word)>, Exhausted> {
         let mut observed = HashSet::new();
         let mut by_new: HashMap<(u32, Word), Vec<Word>> = HashMap::new();
         let mut reached = Vec::new();
-        for (_, row) in &self.rows {
+        for (place, (_, row)) in self.rows.iter().enumerate() {
+            check_now_and_then(place, budget)?;
             let key = &self.keys[row.key as usize];
             let is_telling = match row.kind() {
                 RowKind::Read | RowKind::FailedCas => true,
@@ -283,16 +315,23 @@ impl Selection {
                 }
             }
         }
-        observed
+        Ok(observed)
     }
 
     /// The operations, and the open ones among them in groups. What nobody can tell from never is left out; see
     /// [`Self::observed`] for why, and for an open write it is the same.
-    fn steps(&mut self, states: &mut States, texts: &Texts, reductions: Reductions) -> Steps {
+    fn steps(
+        &mut self,
+        states: &mut States,
+        texts: &Texts,
+        reductions: Reductions,
+        budget: &Budget,
+    ) -> Result<Steps, Exhausted> {
         let mut operations = Vec::with_capacity(self.rows.len());
         let mut times = Vec::with_capacity(self.rows.len());
         let mut open: Vec<Vec<u32>> = vec![Vec::new(); self.keys.len()];
-        for &(number, row) in &self.rows {
+        for (place, &(number, row)) in self.rows.iter().enumerate() {
+            check_now_and_then(place, budget)?;
             let key = row.key;
             let step = match row.kind() {
                 RowKind::Read => Step::Read(states.of(key, row.first, texts)),
@@ -325,7 +364,7 @@ impl Selection {
         for group in &mut groups {
             group.members.sort_by_key(|&member| (times[member as usize].0, member));
         }
-        Steps { operations, groups, times }
+        Ok(Steps { operations, groups, times })
     }
 }
 

@@ -31,8 +31,8 @@ use hashbrown::HashMap;
 pub(super) enum Unique {
     /// There is an order.
     Order,
-    /// There is none.
-    None,
+    /// There is none, and about at this time of the history that shows; a hint where to look for the first sign.
+    None { around: u64 },
     /// It cannot tell.
     Declined,
 }
@@ -286,8 +286,8 @@ impl Register {
 impl Scratch {
     fn decide(&mut self, budget: &Budget) -> Result<Unique, Exhausted> {
         let Self { register, heads, order, settled, .. } = self;
-        if !register.link() {
-            return Ok(Unique::None);
+        if let Err(around) = register.link() {
+            return Ok(Unique::None { around });
         }
         budget.check()?;
         register.find_heads(heads);
@@ -297,9 +297,15 @@ impl Scratch {
             order.extend(heads.iter().flat_map(|&head| register.chain(head)));
             return settled.decide(register, order, budget);
         }
-        let Some(zones) = register.zones(heads) else { return Ok(Unique::None) };
+        let zones = match register.zones(heads) {
+            Ok(zones) => zones,
+            Err(around) => return Ok(Unique::None { around }),
+        };
         budget.check()?;
-        let Some(zones) = arrange(zones) else { return Ok(Unique::None) };
+        let zones = match arrange(zones) {
+            Ok(zones) => zones,
+            Err(around) => return Ok(Unique::None { around }),
+        };
         budget.check()?;
         let fits = register.failed.is_empty() || register.fits(&zones);
         Ok(if fits { Unique::Order } else { Unique::Declined })
@@ -307,9 +313,9 @@ impl Scratch {
 }
 
 impl Register {
-    /// Links each value that was there to the one that replaced it by compare-and-set. `false` when a value was there
+    /// Links each value that was there to the one that replaced it by compare-and-set. An error, with when it shows, when a value was there
     /// that nobody writes, or was replaced twice.
-    fn link(&mut self) -> bool {
+    fn link(&mut self) -> Result<(), u64> {
         for value in 0..self.values.len() {
             let mut value = value as u32;
             // Who replaced a value has seen it.
@@ -328,14 +334,18 @@ impl Register {
                 self.has_unseen |= before != NOBODY;
                 continue;
             }
+            let completed = self.values[value].completed;
             if before == NOBODY {
-                return false;
+                return Err(completed);
             }
-            if before != HEAD && std::mem::replace(&mut self.values[before as usize].next, value as u32) != NOBODY {
-                return false;
+            if before != HEAD {
+                let other = std::mem::replace(&mut self.values[before as usize].next, value as u32);
+                if other != NOBODY {
+                    return Err(completed.max(self.values[other as usize].completed));
+                }
             }
         }
-        true
+        Ok(())
     }
 
     /// The first values of the chains, null first.
@@ -360,8 +370,8 @@ impl Register {
         count == self.values.iter().filter(|value| value.needed).count()
     }
 
-    /// The zones of the chains; `None` when a chain contradicts itself.
-    fn zones(&self, heads: &[u32]) -> Option<Vec<Zone>> {
+    /// The zones of the chains; An error, with when it shows, when a chain contradicts itself.
+    fn zones(&self, heads: &[u32]) -> Result<Vec<Zone>, u64> {
         let (mut zones, mut count) = (Vec::with_capacity(heads.len()), 0);
         for &head in heads {
             let (mut earliest, mut first, mut last) = (0, if head == NULL { 0 } else { OPEN }, 0);
@@ -370,7 +380,7 @@ impl Register {
                 let value = &self.values[value as usize];
                 earliest = value.invoked.max(earliest);
                 if earliest > value.completed {
-                    return None;
+                    return Err(earliest);
                 }
                 first = value.completed.min(first);
                 last = value.read.max(last).max(value.invoked);
@@ -378,7 +388,7 @@ impl Register {
             }
             zones.push(Zone { start: first, end: last, head });
         }
-        self.are_all_in(count).then_some(zones)
+        if self.are_all_in(count) { Ok(zones) } else { Err(0) }
     }
 
     /// Whether the failed compare-and-sets fit the chains in the order of their zones.
@@ -406,12 +416,13 @@ impl Register {
     }
 }
 
-/// Zones in order, each with the time that it takes; `None` when they get into each other's way.
-fn arrange(zones: Vec<Zone>) -> Option<Vec<Zone>> {
+/// Zones in order, each with the time that it takes; an error, with when it shows, when they get
+/// into each other's way.
+fn arrange(zones: Vec<Zone>) -> Result<Vec<Zone>, u64> {
     let (mut arranged, backward): (Vec<Zone>, Vec<Zone>) = zones.into_iter().partition(|zone| zone.start < zone.end);
     arranged.sort_unstable_by_key(|zone| zone.start);
-    if arranged.windows(2).any(|pair| pair[1].start < pair[0].end) {
-        return None;
+    if let Some(pair) = arranged.windows(2).find(|pair| pair[1].start < pair[0].end) {
+        return Err(pair[0].end.min(pair[1].end));
     }
     let forward = arranged.len();
     for Zone { start: first, end: last, head } in backward {
@@ -419,12 +430,12 @@ fn arrange(zones: Vec<Zone>) -> Option<Vec<Zone>> {
         let after = arranged[..forward].partition_point(|zone| zone.start < last);
         let moment = arranged[..after].last().map_or(last, |zone| zone.end.max(last));
         if moment > first {
-            return None;
+            return Err(moment);
         }
         arranged.push(Zone { start: moment, end: moment, head });
     }
     arranged.sort_unstable_by_key(|zone| (zone.start, zone.end));
-    Some(arranged)
+    Ok(arranged)
 }
 
 /// An order of values that is settled, and between which moments each must have been set.
@@ -440,18 +451,18 @@ struct Settled {
 impl Settled {
     fn decide(&mut self, register: &Register, order: &mut Vec<u32>, budget: &Budget) -> Result<Unique, Exhausted> {
         if !register.are_all_in(order.len()) {
-            return Ok(Unique::None);
+            return Ok(Unique::None { around: 0 });
         }
         self.set(&register.values, order);
-        if !self.is_possible() {
-            return Ok(Unique::None);
+        if let Some(around) = self.contradiction() {
+            return Ok(Unique::None { around });
         }
         budget.check()?;
         if register.failed.is_empty() || self.is_explaining(register, order) {
             return Ok(Unique::Order);
         }
         if !register.has_unseen {
-            return Ok(Unique::None);
+            return Ok(Unique::None { around: self.contradiction().unwrap_or(0) });
         }
         budget.check()?;
         // An open compare-and-set that nobody saw may have taken effect last, and the failed ones saw its value.
@@ -482,15 +493,15 @@ impl Settled {
 
     /// Whether the failed compare-and-sets are right in this order of the values.
     fn is_explaining(&mut self, register: &Register, order: &[u32]) -> bool {
-        self.raise(&register.values, order, &register.failed) && self.is_possible()
+        self.raise(&register.values, order, &register.failed) && self.contradiction().is_none()
     }
 
-    /// Whether there are such moments, one after the other: the earliest that can be.
-    fn is_possible(&self) -> bool {
+    /// Sets each value at the earliest moment that can be, one after the other: the first such moment that is too late.
+    fn contradiction(&self) -> Option<u64> {
         let mut now = 0;
-        self.earliest.iter().zip(&self.latest).all(|(&earliest, &latest)| {
+        self.earliest.iter().zip(&self.latest).find_map(|(&earliest, &latest)| {
             now = earliest.max(now);
-            now <= latest
+            (now > latest).then_some(now)
         })
     }
 
