@@ -32,16 +32,17 @@ fn main() {
     println!("{records} records, {megabytes:.1} MB");
     let (mut reading, mut judging) = (Duration::MAX, Duration::MAX);
     for _ in 0..ROUNDS {
-        let start = Instant::now();
+        let (start, begun) = (Instant::now(), processor_seconds());
         let history = read(&path);
         let read = start.elapsed();
         let (memory, before) = (history.memory(), processor_seconds());
         let judgement = history.judge(&Options::default(), &Budget::unlimited());
         let judged = start.elapsed().saturating_sub(read);
         println!(
-            "reading {read:.3?} ({:.0} MB/s), judging {judged:.3?} ({:.2} s of processors), {:?}, {} kinds \
+            "reading {read:.3?} ({:.0} MB/s, {:.2} s of a processor), judging {judged:.3?} ({:.2} s of processors), {:?}, {} kinds \
              found, columns {:.1} MB",
             megabytes / read.as_secs_f64(),
+            before - begun,
             processor_seconds() - before,
             judgement.verdict,
             judgement.anomalies.len(),

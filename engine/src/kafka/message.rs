@@ -153,19 +153,17 @@ impl Messages {
     }
 
     fn find(&mut self, finder: &mut Finder<'_>, key: Key, value: Value) -> Message {
-        let hash = finder.hasher.hash_one((key, value));
-        let same = |&other: &Message| self.value[other as usize] == value && self.key[other as usize] == key;
-        if let Some(&message) = finder.table.find(hash, same) {
+        let hasher = &finder.hasher;
+        let hash = hasher.hash_one((key, value));
+        if let Some(&(.., message)) = finder.table.find(hash, |&(its, of, _)| its == value && of == key) {
             return message;
         }
-        let message = u32::try_from(self.key.len()).expect("a budget ends a history before 2^32 messages");
+        let message = u32::try_from(self.key.len()).expect("the budget ends a history of 2^32 messages long before");
         self.key.push(key);
         self.value.push(value);
         self.writer.push(NONE);
         self.facts.push(0);
-        let (keys, values, hasher) = (&self.key, &self.value, &finder.hasher);
-        let hash_of = |&message: &Message| hasher.hash_one((keys[message as usize], values[message as usize]));
-        finder.table.insert_unique(hash, message, hash_of);
+        finder.table.insert_unique(hash, (value, key, message), |&(value, key, _)| hasher.hash_one((key, value)));
         message
     }
 
@@ -178,8 +176,12 @@ impl Messages {
     }
 }
 
+/// A message in the table.
+type Entry = (Value, Key, Message);
+
 struct Finder<'a> {
     history: &'a History,
-    table: HashTable<Message>,
+    /// Key and value stand beside the number, so that a look-up touches one place in memory.
+    table: HashTable<Entry>,
     hasher: DefaultHashBuilder,
 }

@@ -27,6 +27,9 @@ pub enum Function {
     Crash,
 }
 
+/// Messages are numbered with 32 bits; some numbers mean something else.
+const MESSAGES_AT_MOST: usize = u32::MAX as usize - 2;
+
 impl Recorder for History {
     type Function = Function;
 
@@ -57,6 +60,11 @@ impl Recorder for History {
     fn operation(&mut self, head: &Head<Function>, place: Place) -> Result<(), String> {
         let Process::Client(client) = head.process else { return Ok(()) };
         self.check_shape(head.function)?;
+        if [self.sends.key.len(), self.polls.key.len(), self.pairs.value.len()].into_iter().max()
+            > Some(MESSAGES_AT_MOST)
+        {
+            return Err(format!("more than {MESSAGES_AT_MOST} messages in one history"));
+        }
         if matches!(head.function, Function::Crash) {
             self.forget_tail();
         }
@@ -179,7 +187,7 @@ impl History {
 }
 
 fn end(length: usize) -> u32 {
-    u32::try_from(length).expect("a budget ends a history before 2^32 messages")
+    u32::try_from(length).expect("an operation beyond so many messages is an error")
 }
 
 /// An invocation that waits for its completion.
