@@ -27,34 +27,22 @@ impl Value {
     pub(super) const NONE: Self = Self(NULL);
 }
 
-const RECENT: usize = 32;
-
 /// The keys and values of one history.
 #[derive(Debug, Default)]
 pub(super) struct Vocabulary {
     keys: Texts,
-    /// Keys that were asked for lately: a history has few, and asks for one of them in every operation.
-    recent: [Key; RECENT],
     texts: Texts,
     digits: String,
 }
 
 impl Vocabulary {
     pub(super) fn key(&mut self, text: &str) -> Key {
-        let last = text.as_bytes().last().copied().unwrap_or_default();
-        let recent = &mut self.recent[(usize::from(last) + 7 * text.len()) % RECENT];
-        if self.keys.len() <= *recent as usize || self.keys.get(TextId(*recent)) != text {
-            *recent = self.keys.intern(text).0;
-        }
-        *recent
+        self.keys.intern(text).0
     }
 
     pub(super) fn key_of_integer(&mut self, number: i64) -> Key {
         self.spell(number);
-        let digits = std::mem::take(&mut self.digits);
-        let key = self.key(&digits);
-        self.digits = digits;
-        key
+        self.keys.intern(&self.digits).0
     }
 
     pub(super) fn integer(&mut self, number: i64) -> Value {
