@@ -95,7 +95,7 @@ impl Highest {
 /// When it was known of each key that a log is longer than an offset says.
 #[derive(Debug)]
 struct Expired {
-    /// For each key the highest offset known so far and when it became known, both rising... the time as the file says.
+    /// For each key every offset that was higher than all before it, and when it became known.
     steps: Vec<Vec<(i64, i64)>>,
 }
 

@@ -9,7 +9,8 @@
 //! - `vocabulary`: keys and values as small numbers
 //! - `message`: every message once, who wrote it and whether it was polled
 //! - `order`: the log of each key: which message stands at which index
-//! - `log`, `poll`, `send`, `read`: the checks: of the log as a whole, of one process's polls, sends, reads
+//! - `log`, `poll`, `send`, `read`: the checks: of the log as a whole, of one process's polls and sends (`session`: where
+//!   it is in each key), of what may be read at all
 //! - `lag`: how far polls ran behind
 //! - `cycle`: dependencies between operations that go round
 //! - `finding`, `explain`: what was found, first as numbers, then as sentences
