@@ -46,6 +46,39 @@ fn a_check_that_runs_out_of_time_is_unknown_soon() {
 }
 
 #[test]
+fn wherever_the_time_runs_out_the_check_ends_soon() {
+    for milliseconds in [1, 2, 5, 10, 20, 40] {
+        let history = tangled(200_000);
+        let timeout = Duration::from_millis(milliseconds);
+        let start = Instant::now();
+        let judgement = history.judge(&Options::default(), &Budget::new(Some(timeout), u64::MAX));
+        assert!(start.elapsed() < timeout + Duration::from_secs(1), "{milliseconds} ms");
+        let reason = format!("the check did not end within {} s (--timeout)", timeout.as_secs_f64());
+        let expected = if judgement.verdict == Verdict::Unknown { vec![reason] } else { Vec::new() };
+        assert_eq!(judgement.reasons, expected);
+    }
+}
+
+#[test]
+fn a_key_and_a_process_for_each_message_are_no_burden() {
+    let count = 200_000;
+    let lines: Vec<String> = (0..count)
+        .flat_map(|place| {
+            [
+                format!(r#"{{"process":{place},"type":"ok","f":"assign","value":["key-{place}"]}}"#),
+                format!(r#"{{"process":{place},"type":"ok","f":"send","value":[["send","key-{place}",[0,1]]]}}"#),
+                format!(r#"{{"process":{place},"type":"ok","f":"poll","value":[["poll",{{"key-{place}":[[0,1]]}}]]}}"#),
+            ]
+        })
+        .collect();
+    let history = read(lines.iter().map(String::as_str)).expect("the history is sound");
+    let start = Instant::now();
+    let judgement = history.judge(&Options::default(), &Budget::new(None, 256 << 20));
+    assert_eq!((judgement.verdict, judgement.reasons), (Verdict::Valid, Vec::new()));
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[test]
 fn a_check_that_needs_too_much_memory_is_unknown() {
     let judgement = tangled(50_000).judge(&Options::default(), &Budget::new(None, 1 << 20));
     assert_eq!(judgement.verdict, Verdict::Unknown);
