@@ -4,11 +4,11 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-/// The configurations that failed. Each is some words that must be equal, and how many open operations of each group
-/// have taken effect.
+/// The configurations that failed. Each is some words that must be equal, and the groups of open operations at hand, in
+/// order, each with how many.
 ///
-/// A configuration fails also when one failed that is equal but for fewer open operations having taken effect: whatever
-/// can follow the one can follow the other, which has only more operations at hand that may take effect or not.
+/// A configuration fails also when one failed that is equal but for having more open operations at hand: whatever can
+/// follow the one can follow the other, since an open operation may take effect or not.
 /// ([`super::options::Reduction::Dominance`])
 #[derive(Debug, Default)]
 pub(super) struct Failed {
@@ -41,11 +41,7 @@ impl Failed {
         let mut place = self.counts_of[number as usize];
         while place != END {
             let (next, known) = self.counts_at(place);
-            let is_known = if self.by_dominance {
-                known.iter().zip(counts).all(|(known, count)| known <= count)
-            } else {
-                known == counts
-            };
+            let is_known = if self.by_dominance { has_all(known, counts) } else { known == counts };
             if is_known {
                 return true;
             }
@@ -95,6 +91,14 @@ impl Failed {
         let length = self.counts[place + 1] as usize;
         (self.counts[place], &self.counts[place + 2..place + 2 + length])
     }
+}
+
+/// Whether there are at least as many of each group in `known` as in `counts`.
+fn has_all(known: &[u32], counts: &[u32]) -> bool {
+    let mut known = known.chunks_exact(2);
+    counts.chunks_exact(2).all(|count| {
+        known.find(|known| known[0] >= count[0]).is_some_and(|known| known[0] == count[0] && known[1] >= count[1])
+    })
 }
 
 fn at(words: &[u64], width: usize, number: u32) -> &[u64] {

@@ -48,6 +48,11 @@ pub(super) struct Search<'a> {
     /// By group: how many of its members are called, and how many of these are put in order.
     called_of: Vec<u32>,
     taken: Vec<u32>,
+    /// By key: the groups of which a member is called and has no place; and where each group stands there.
+    at_hand: Vec<Vec<u32>>,
+    at_hand_place: Vec<u32>,
+    /// Groups at hand and how many members, while a configuration is compared.
+    counts: Vec<u32>,
     keys: Vec<KeyNow>,
     /// By state: how many operations that compare with it are left.
     observers: Vec<u32>,
@@ -93,6 +98,9 @@ struct Frame {
     blocked: u32,
 }
 
+/// The place of a group that is not at hand.
+const NOT_AT_HAND: u32 = u32::MAX;
+
 /// The rank of what does not bring the value that is needed: behind everything that does.
 const LATER: u64 = 1 << 32;
 
@@ -128,6 +136,9 @@ impl<'a> Search<'a> {
             holders: vec![0; timeline.slots],
             called_of: vec![0; timeline.groups.len()],
             taken: vec![0; timeline.groups.len()],
+            at_hand: vec![Vec::new(); timeline.keys.len()],
+            at_hand_place: vec![NOT_AT_HAND; timeline.groups.len()],
+            counts: Vec::new(),
             keys,
             observers,
             observers_left,
@@ -237,6 +248,7 @@ impl<'a> Search<'a> {
                 clear(&mut self.called, operation.slot);
             } else if operation.is_open() {
                 self.called_of[operation.slot as usize] += 1;
+                self.refresh(operation.slot, operation.key);
             } else {
                 set(&mut self.called, operation.slot);
                 self.holders[operation.slot as usize] = number as u32;
@@ -266,11 +278,9 @@ impl<'a> Search<'a> {
 
     /// At a stop: makes a frame with what may be tried; `false` when nothing may.
     fn enter(&mut self, blocked: u32) -> bool {
-        let key = self.timeline.operations[blocked as usize].key;
         if !self.failed.is_empty() {
             self.configuration(blocked);
-            let groups = self.timeline.keys[key as usize].groups.clone();
-            if self.failed.has(&self.words, &self.taken[groups]) {
+            if self.failed.has(&self.words, &self.counts) {
                 return false;
             }
         }
@@ -322,6 +332,8 @@ impl<'a> Search<'a> {
                 self.holders[operation.slot as usize] = event.operation() as u32;
             } else if operation.is_open() {
                 self.called_of[operation.slot as usize] -= 1;
+                let (group, key) = (operation.slot, operation.key);
+                self.refresh(group, key);
             } else {
                 clear(&mut self.called, operation.slot);
                 clear(&mut self.placed, operation.slot);
@@ -352,6 +364,7 @@ impl<'a> Search<'a> {
         }
         if is_open {
             self.taken[operation.slot as usize] += 1;
+            self.refresh(operation.slot, operation.key);
         } else {
             set(&mut self.placed, operation.slot);
         }
@@ -375,6 +388,7 @@ impl<'a> Search<'a> {
         }
         if is_open {
             self.taken[operation.slot as usize] -= 1;
+            self.refresh(operation.slot, operation.key);
         } else if has(&self.called, operation.slot) && self.holders[operation.slot as usize] == entry.operation {
             // Otherwise it is not even called any more, and the slot is nobody's or another's.
             clear(&mut self.placed, operation.slot);
@@ -474,8 +488,8 @@ impl<'a> Search<'a> {
             Step::Append(_) => true,
             Step::Read(_) | Step::Differs(_) => false,
         };
-        let groups = self.timeline.keys[operation.key as usize].groups.clone();
-        if groups.into_iter().any(|group| self.is_at_hand(group) && brings(self.timeline.groups[group].step)) {
+        let groups = &self.at_hand[operation.key as usize];
+        if groups.iter().any(|&group| brings(self.timeline.groups[group as usize].step)) {
             return false;
         }
         let mut is_hopeless = true;
@@ -485,9 +499,24 @@ impl<'a> Search<'a> {
         is_hopeless
     }
 
-    /// Whether a member of a group of open operations is called and has no place.
-    fn is_at_hand(&self, group: usize) -> bool {
-        self.taken[group] < self.called_of[group]
+    /// Keeps the list of groups at hand right after a change of one. A run may have very many open operations of which
+    /// only few are at hand: what took effect and was seen is no more.
+    fn refresh(&mut self, group: u32, key: u32) {
+        let is_at_hand = self.taken[group as usize] < self.called_of[group as usize];
+        let (list, place) = (&mut self.at_hand[key as usize], self.at_hand_place[group as usize]);
+        if is_at_hand == (place != NOT_AT_HAND) {
+            return;
+        }
+        if is_at_hand {
+            self.at_hand_place[group as usize] = list.len() as u32;
+            list.push(group);
+        } else {
+            list.swap_remove(place as usize);
+            if let Some(&moved) = list.get(place as usize) {
+                self.at_hand_place[moved as usize] = place;
+            }
+            self.at_hand_place[group as usize] = NOT_AT_HAND;
+        }
     }
 
     /// What may be placed at this stop, the most promising first: what brings the value that is needed now, what is
@@ -509,10 +538,8 @@ impl<'a> Search<'a> {
             let rank = if needed == Some(after) { completion } else { LATER + completion };
             ranked.push((rank, number));
         });
-        for group in self.timeline.keys[key as usize].groups.clone() {
-            if !self.is_at_hand(group) {
-                continue;
-            }
+        for place in 0..self.at_hand[key as usize].len() {
+            let group = self.at_hand[key as usize][place] as usize;
             let number = self.timeline.groups[group].members[self.taken[group] as usize];
             let candidate = self.timeline.operations[number as usize];
             let Some(after) = self.after(candidate, state) else { continue };
@@ -555,10 +582,10 @@ impl<'a> Search<'a> {
             Step::Append(_) => true,
             Step::Write(_) => false,
         };
-        let groups = self.timeline.keys[key as usize].groups.clone();
-        let is_seen_by_open = groups.into_iter().any(|other| {
-            let at_hand = self.called_of[other] - self.taken[other];
-            at_hand > u32::from(other == group) && sees(self.timeline.groups[other].step)
+        let is_seen_by_open = self.at_hand[key as usize].iter().any(|&other| {
+            let other = other as usize;
+            let count = self.called_of[other] - self.taken[other];
+            count > u32::from(other == group) && sees(self.timeline.groups[other].step)
         });
         if is_seen_by_open {
             return true;
@@ -578,7 +605,7 @@ impl<'a> Search<'a> {
     }
 
     /// Puts into `words` what decides whether the blocked operation can get a place: where the search stands, the state of
-    /// the key, and which of its operations under way have a place.
+    /// the key, and which of its operations under way have a place. And into `counts`, which open operations are at hand.
     fn configuration(&mut self, blocked: u32) {
         let key = self.timeline.operations[blocked as usize].key;
         self.words[0] = (self.position as u64) << 32 | u64::from(self.canonical(key).0);
@@ -596,13 +623,20 @@ impl<'a> Search<'a> {
             }
             self.words[2 + word] = placed;
         }
+        self.counts.clear();
+        let mut groups = std::mem::take(&mut self.at_hand[key as usize]);
+        groups.sort_unstable();
+        for (place, &group) in groups.iter().enumerate() {
+            self.at_hand_place[group as usize] = place as u32;
+            self.counts.extend([group, self.called_of[group as usize] - self.taken[group as usize]]);
+        }
+        self.at_hand[key as usize] = groups;
     }
 
     /// The configuration that the search stands in failed.
     fn remember(&mut self, blocked: u32) {
         self.configuration(blocked);
-        let key = self.timeline.operations[blocked as usize].key;
-        self.failed.insert(&self.words, &self.taken[self.timeline.keys[key as usize].groups.clone()]);
+        self.failed.insert(&self.words, &self.counts);
     }
 }
 

@@ -1,7 +1,5 @@
 //! The operations of one search on a line of time: who may go when, told by small numbers.
 
-use std::ops::Range;
-
 use hashbrown::{HashMap, HashSet};
 
 use super::history::{OPEN, Row, RowKind};
@@ -82,8 +80,6 @@ pub(super) struct Timeline {
 /// What a search knows of a key beforehand.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Key {
-    /// Its open operations.
-    pub(super) groups: Range<usize>,
     pub(super) has_appends: bool,
     pub(super) has_failed: bool,
     /// How many writes there are, completed or not.
@@ -355,10 +351,8 @@ impl Selection {
             operations.push(Operation { step, key, row: number, slot: 0, completion });
         }
         let mut groups = Vec::new();
-        for (key, members) in self.keys.iter_mut().zip(open) {
-            key.groups.start = groups.len();
+        for members in open {
             self::groups(&mut operations, members, &mut groups, reductions);
-            key.groups.end = groups.len();
         }
         // The rows may be in any order; within a group the order of the invocations counts.
         for group in &mut groups {
