@@ -7,14 +7,15 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, BufWriter, Write as _};
+use std::io::{BufWriter, Write as _};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde::de::DeserializeSeed;
 use torn_engine::budget::Budget;
 use torn_engine::kafka::{History, Options};
-use torn_engine::operation::{Place, Recorder, Seed};
+use torn_engine::operation::Recorder;
+use torn_engine::read;
 
 const KEYS: usize = 16;
 const CLIENTS: usize = 20;
@@ -56,17 +57,13 @@ fn main() {
 }
 
 fn read(path: &Path) -> History {
-    let mut history = History::default();
-    let mut file = BufReader::with_capacity(1 << 20, File::open(path).expect("the file was just written"));
-    let (mut text, mut ordinal) = (String::new(), 0);
-    while file.read_line(&mut text).expect("the file is sound") > 0 {
-        let seed = Seed { recorder: &mut history, place: Place { line: ordinal + 1, ordinal } };
-        let mut deserializer = serde_json::Deserializer::from_str(&text);
-        seed.deserialize(&mut deserializer).expect("the generator writes sound operations");
-        text.clear();
-        ordinal += 1;
-    }
-    history
+    let mut read = None;
+    read::file(path, u64::MAX, |history: read::History<History>| {
+        read = Some(history.recorder.expect("there is memory for it"));
+        ControlFlow::Continue(())
+    })
+    .expect("the generator writes sound operations");
+    read.expect("the file is one history")
 }
 
 /// The time that all threads have worked: other processes on the machine change it less than the time on the clock.

@@ -197,7 +197,8 @@ fn a_report_of_etcds_robustness_tests_is_judged_key_by_key() {
     let is_write = |line: &&Value| line["f"] == "write" && line["value"].is_string();
     let last = lines.iter().rfind(is_write).expect("something was written").clone();
     for (kind, value) in [("ok", &last["value"]), ("invoke", &Value::Null)] {
-        let read = serde_json::json!({"process": 1 << 20, "f": "read", "key": last["key"], "type": kind, "value": value});
+        let read =
+            serde_json::json!({"process": 1 << 20, "f": "read", "key": last["key"], "type": kind, "value": value});
         lines.insert(0, read);
     }
     let wrong: String = lines.iter().map(|line| format!("{line}\n")).collect();

@@ -160,10 +160,12 @@ fn a_key_of_ten_megabytes_is_a_key_like_any_other() {
 #[test]
 fn more_keys_than_memory_is_unknown_and_says_so() {
     let mut log = String::new();
-    let long = "k".repeat(1 << 10);
+    let prefix = "k".repeat(1 << 10);
     for number in 0..(MEMORY >> 10) + 2_000 {
-        let _ =
-            writeln!(log, r#"{{"process":{number},"type":"invoke","f":"send","value":[["send","{long}{number}",1]]}}"#);
+        let _ = writeln!(
+            log,
+            r#"{{"process":{number},"type":"invoke","f":"send","value":[["send","{prefix}{number}",1]]}}"#
+        );
     }
     let judged = judge("kafka-log", log.as_bytes()).expect("it can be read");
     assert_eq!(judged[0].verdict, Verdict::Unknown);
