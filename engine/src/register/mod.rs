@@ -9,8 +9,8 @@
 //! - `record`: how lines become intervals; `value`: values as words
 //! - [`options`]: what the judge may use
 //! - `judge`: keys apart, in parallel, the verdict
-//! - `unique`: the fast path for values written once and for versioned documents
-//! - `timeline`, `state`, `search`, `failed`: the search that decides everything else
+//! - `unique`, `gather`, `chain`, `settled`: the fast path for values written once and for versioned documents
+//! - `timeline`, `state`, `board`, `search`, `failed`: the search that decides everything else
 //! - `explain`, `picture`: why there is no order, in words and as a drawing
 //!
 //! What the operations mean:
@@ -22,14 +22,18 @@
 //! - A read that is not `ok` says nothing. Any other operation that is `info` or never completed may take effect at any
 //!   time after its invocation, or never.
 
+mod board;
+mod chain;
 mod explain;
 mod failed;
+mod gather;
 pub mod history;
 mod judge;
 pub mod options;
 mod picture;
 mod record;
 mod search;
+mod settled;
 mod state;
 mod timeline;
 mod unique;
