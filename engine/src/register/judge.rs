@@ -8,8 +8,9 @@ use serde_json::Map;
 
 use super::explain;
 use super::history::History;
-use super::options::Options;
+use super::options::{Options, Reduction};
 use super::search::{Outcome, Search};
+use super::stale;
 use super::timeline::{Cut, Timeline};
 use super::unique::{self, Scratch, Unique};
 use crate::budget::{Budget, Exhausted};
@@ -260,9 +261,14 @@ impl Judge<'_> {
             }
         }
         let held = Timeline::memory(rows.len());
+        let mut around = None;
         let outcome = budget.hold(held).and_then(|()| {
             let mut timeline =
                 Timeline::new(&history.rows, rows, &history.texts, Cut::NONE, options.reductions, budget)?;
+            if let Some(row) = stale_row(&timeline, options) {
+                around = Some(history.rows[row as usize].completed);
+                return Ok(Outcome::None);
+            }
             let mut search = Search::new(&mut timeline, &history.texts, options.reductions);
             let outcome = search.run(steps, budget);
             *reached = search.reached();
@@ -272,7 +278,7 @@ impl Judge<'_> {
         let decision = match outcome? {
             Outcome::Order => Decision::Order,
             Outcome::None => {
-                let sign = reached.map_or(Sign::Around(0), |reached| Sign::NotBefore(reached.row));
+                let sign = reached.map_or(Sign::Around(around.unwrap_or(0)), |reached| Sign::NotBefore(reached.row));
                 Decision::None(sign)
             }
             Outcome::Postponed => Decision::Postponed,
@@ -323,6 +329,11 @@ pub(super) struct Reached {
     pub(super) row: u32,
 }
 
+/// The row of an operation that saw what certainly was not there. ([`Reduction::Demand`])
+fn stale_row(timeline: &Timeline, options: Options) -> Option<u32> {
+    if options.reductions.has(Reduction::Demand) { stale::first(timeline) } else { None }
+}
+
 /// Whether these rows, as they were known at the cut, have an order.
 pub(super) fn has_order(
     history: &History,
@@ -340,6 +351,9 @@ pub(super) fn has_order(
         }
     }
     let mut timeline = Timeline::new(&history.rows, rows, &history.texts, cut, options.reductions, budget)?;
+    if stale_row(&timeline, options).is_some() {
+        return Ok(false);
+    }
     let mut search = Search::new(&mut timeline, &history.texts, options.reductions);
     Ok(search.run(u64::MAX, budget)? == Outcome::Order)
 }

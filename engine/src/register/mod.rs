@@ -11,6 +11,7 @@
 //! - `judge`: keys apart, in parallel, the verdict
 //! - `unique`, `gather`, `chain`, `settled`: the fast path for values written once and for versioned documents
 //! - `timeline`, `state`, `board`, `search`, `failed`: the search that decides everything else
+//! - `stale`: what no order can explain, seen before any search
 //! - `explain`, `picture`: why there is no order, in words and as a drawing
 //!
 //! What the operations mean:
@@ -34,6 +35,7 @@ mod picture;
 mod record;
 mod search;
 mod settled;
+mod stale;
 mod state;
 mod timeline;
 mod unique;

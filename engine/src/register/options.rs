@@ -23,7 +23,8 @@ impl Default for Options {
 pub enum Reduction {
     /// An operation that only observes, and may be next, is next.
     Observations = 1,
-    /// Of open operations that do the same, the one invoked first goes first.
+    /// Of operations under way that do the same, the one that completes first goes first; of open ones, which never
+    /// complete, the one invoked first.
     Interchangeable = 1 << 1,
     /// Values that nobody compares with anything are one value; open writes of it are dropped where nobody can tell.
     Unobservable = 1 << 2,

@@ -131,3 +131,32 @@ fn nothing_is_linearizable() {
     let judgement = History::default().judge(&Options::default(), &Budget::unlimited());
     assert_eq!(judgement.verdict, Verdict::Valid);
 }
+
+#[test]
+fn a_picture_is_well_formed_whatever_stands_in_the_history() {
+    let nasty = "<script>alert('&amp;\u{0}\u{1b}\u{fffe}\u{202e}]]>\"')</script>".repeat(50);
+    let mut history = History::default();
+    let place = |line| Place { line, ordinal: line - 1 };
+    let mut push = |line, process, invoked, completed, action| {
+        let (place, key) = (place(line), nasty.as_str());
+        history.push(&Operation { key, process, invoked, completed, action, place, completion: None });
+    };
+    for number in 0..200 {
+        let at = u64::from(number) * 10;
+        push(number + 1, i64::from(number % 7), at, Some(at + 25), Action::Append(&nasty));
+    }
+    push(201, i64::MIN, 5, None, Action::Write(Scalar::Text(&nasty)));
+    push(202, i64::MAX, 3_000, Some(3_001), Action::Read(Scalar::Text("never <written>")));
+    let judgement = history.judge(&Options::default(), &Budget::unlimited());
+    assert_eq!(judgement.verdict, Verdict::Invalid);
+    let picture = judgement.picture.expect("a bad history has a picture");
+    let document = roxmltree::Document::parse(&picture).unwrap_or_else(|error| panic!("{error}"));
+    let count = |class: &str| {
+        let is_of =
+            |node: &roxmltree::Node| node.attribute("class").is_some_and(|all| all.split(' ').any(|one| one == class));
+        document.descendants().filter(is_of).count()
+    };
+    assert_eq!((count("stuck"), count("bar")), (1, 60), "at most sixty operations are drawn");
+    assert!(count("point") >= 50 && picture.len() < 1 << 17, "{} {}", count("point"), picture.len());
+    assert!(judgement.anomalies[0].examples[0].explanation.len() < 2_000);
+}

@@ -4,7 +4,7 @@ use torn_engine::budget::Budget;
 use torn_engine::register::{Options, Reduction, Reductions};
 use torn_engine::verdict::Verdict;
 
-use crate::generate::{Flavour, history, lines};
+use crate::generate::{Event, Flavour, Function, Kind, Value, history, lines};
 use crate::oracle::keys_without_order;
 
 const PLAIN: Flavour =
@@ -106,4 +106,35 @@ fn versioned_documents_are_judged_by_the_definition() {
     let (linearizable, fast) = compare(Flavour { values: 0, versioned: true, operations: 9, ..PLAIN }, 6_000, 500_000);
     assert_common(linearizable, 6_000);
     assert!(fast >= 80, "the fast path decides {fast} of 100");
+}
+
+/// A history that is far too long for the definition: valid as it is made; with one answer changed to what nobody ever
+/// wrote, invalid, and that answer is the one that has no place.
+#[test]
+fn one_changed_answer_in_a_long_history_is_found_and_named() {
+    for (number, flavour) in [
+        Flavour { operations: 3_000, processes: 8, open: 2, changed: 0, ..PLAIN },
+        Flavour { operations: 3_000, processes: 8, open: 0, changed: 0, texts: true, versioned: true, ..PLAIN },
+        Flavour { operations: 3_000, processes: 12, open: 2, changed: 0, values: 0, ..PLAIN },
+        Flavour { operations: 3_000, processes: 12, open: 2, changed: 0, values: 0, versioned: true, keys: 5, ..PLAIN },
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut events = history(flavour, 900_000 + number as u64);
+        let whole = Options { partition: false, ..Options::default() };
+        for options in [Options::default(), whole] {
+            let judgement = crate::read(&lines(&events)).judge(&options, &Budget::unlimited());
+            assert_eq!(judgement.verdict, Verdict::Valid, "{flavour:?}");
+        }
+        let is_seen = |event: &Event| event.kind == Kind::Ok && matches!(event.function, Function::Read(_));
+        let reads: Vec<usize> = (0..events.len()).filter(|&place| is_seen(&events[place])).collect();
+        let changed = reads[reads.len() / 2];
+        events[changed].function = Function::Read(Value::Text("never written".to_owned()));
+        for options in [Options::default(), whole, Options { shortcuts: false, ..Options::default() }] {
+            let judgement = crate::read(&lines(&events)).judge(&options, &Budget::unlimited());
+            assert_eq!(judgement.verdict, Verdict::Invalid, "{flavour:?}");
+            assert_eq!(judgement.anomalies[0].examples[0].item["stuck-line"], changed + 1, "{flavour:?}");
+        }
+    }
 }
