@@ -13,8 +13,23 @@ pub struct TextId(pub u32);
 pub struct Texts {
     bytes: String,
     ends: Vec<usize>,
-    table: HashTable<u32>,
+    table: HashTable<Entry>,
     hasher: DefaultHashBuilder,
+}
+
+/// A text in the table. Its hash is kept, so that the texts themselves, which lie far apart, are looked at only when they
+/// are almost certainly the ones that are looked for.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    hash: u32,
+    id: u32,
+}
+
+impl Entry {
+    /// A hash of 64 bits, as the table wants it: its upper bits choose within a group, its lower ones the group.
+    fn spread(hash: u32) -> u64 {
+        u64::from(hash) << 32 | u64::from(hash)
+    }
 }
 
 impl Texts {
@@ -23,22 +38,30 @@ impl Texts {
     /// # Panics
     /// Beyond 2^32 - 1 texts; the memory budget ends a history long before.
     pub fn intern(&mut self, text: &str) -> TextId {
-        let hash = self.hasher.hash_one(text);
-        if let Some(&found) = self.table.find(hash, |&id| slice(&self.bytes, &self.ends, id) == text) {
-            return TextId(found);
+        let hash = self.hash(text);
+        if let Some(found) = self.look_up(hash, text) {
+            return found;
         }
         let id = u32::try_from(self.ends.len()).expect("a budget ends a history before 2^32 texts");
         self.bytes.push_str(text);
         self.ends.push(self.bytes.len());
-        let Self { bytes, ends, table, hasher } = self;
-        table.insert_unique(hash, id, |&id| hasher.hash_one(slice(bytes, ends, id)));
+        self.table.insert_unique(Entry::spread(hash), Entry { hash, id }, |entry| Entry::spread(entry.hash));
         TextId(id)
     }
 
     /// The number of `text`, if it has one.
     pub fn find(&self, text: &str) -> Option<TextId> {
-        let hash = self.hasher.hash_one(text);
-        self.table.find(hash, |&id| slice(&self.bytes, &self.ends, id) == text).copied().map(TextId)
+        self.look_up(self.hash(text), text)
+    }
+
+    fn look_up(&self, hash: u32, text: &str) -> Option<TextId> {
+        let is_it = |entry: &Entry| entry.hash == hash && slice(&self.bytes, &self.ends, entry.id) == text;
+        self.table.find(Entry::spread(hash), is_it).map(|entry| TextId(entry.id))
+    }
+
+    /// The upper half: the better one of most hashes.
+    fn hash(&self, text: &str) -> u32 {
+        (self.hasher.hash_one(text) >> 32) as u32
     }
 
     /// The text of a number that came from this table.
