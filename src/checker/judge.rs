@@ -4,9 +4,10 @@
 //! verdict is unknown whatever it shows, because nobody can say what the rest held; what presence shows is listed.
 
 use super::absence::{Absence, cut_short};
+use super::chain::Chains;
 use super::finding::{Doubt, Finding};
 use super::verdict::{Anomaly, AnomalyKind, Check, CheckVerdict, FORMAT, Judgement, OperationCount, Verdict};
-use super::{acknowledgement, delivery, effect, expectation, guard, stock, version};
+use super::{acknowledgement, delivery, effect, expectation, guard, poll, session, stock, version};
 use crate::history::entry::Outcome;
 use crate::history::facts::Facts;
 use crate::scenario::resolved::Resolved;
@@ -20,6 +21,9 @@ pub fn judge(resolved: &Resolved, facts: &Facts) -> Judgement {
     findings.extend(stock::check(facts));
     findings.extend(version::check(facts));
     findings.push(acknowledgement::check(facts, &absence));
+    let chains = Chains::of(facts);
+    findings.extend(session::survey(facts, &chains).findings);
+    findings.extend(poll::check(facts));
     findings.sort_by_key(|finding| finding.kind);
 
     let forbidden = &resolved.manifest.forbidden;

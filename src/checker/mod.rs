@@ -5,6 +5,9 @@
 //! - [`judge`]: every family and every guard, merged, and held against what the variant expects
 //! - `absence`: when something that is not there may be called missing
 //! - `delivery`, `effect`, `stock`, `version`, `acknowledgement`: one family of invariants each
+//! - `chain`: the states of documents that answers tell of
+//! - `session`, `linear`: what clients were told, over time and as a whole
+//! - `poll`: in which order the log was read, and whether its readers agree
 //! - `guard`: nothing passes without having been exercised
 //! - `expectation`: whether what came out is what the variant is for
 //! - `finding`, `story`: counts, and examples that a person understands
@@ -13,12 +16,15 @@
 
 mod absence;
 mod acknowledgement;
+mod chain;
 mod delivery;
 mod effect;
 mod expectation;
 mod finding;
 mod guard;
 mod judge;
+mod poll;
+mod session;
 mod stock;
 mod story;
 pub mod verdict;

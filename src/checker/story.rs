@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::verdict::{Example, Place, Step};
 use crate::history::entry::{ChangeKind, Nanos, Outcome};
 use crate::history::facts::{Change, Completion, Effect, Facts, Fault, Mark, Operation, Record, Row};
+use crate::history::reading::Reading;
 use crate::history::schema::Motion;
 
 /// A fault that struck up to this long after the last step may still have caused what is told.
@@ -48,6 +49,17 @@ impl<'facts> Story<'facts> {
         }
         let id = self.facts.text(operation.id);
         self.fact("operation", id)
+    }
+
+    /// Adds what an answer told of a document.
+    pub(super) fn answer(mut self, reading: &Reading) -> Self {
+        let facts = self.facts;
+        let operation = &facts.operations[reading.operation as usize];
+        if let Some(completed) = operation.completed {
+            let text = format!("{}: the answer tells of {}", facts.text(operation.id), answered(facts, reading));
+            self.push(completed.mark, Place::Operation, text);
+        }
+        self
     }
 
     /// Adds a change of a document.
@@ -102,6 +114,12 @@ impl<'facts> Story<'facts> {
             describe(facts, change)
         );
         self.push(change.mark, Place::Effect, text);
+        self
+    }
+
+    /// Adds anything else that was seen.
+    pub(super) fn step(mut self, mark: Mark, place: Place, text: String) -> Self {
+        self.push(mark, place, text);
         self
     }
 
@@ -208,6 +226,24 @@ pub(super) fn record_title(facts: &Facts, record: &Record) -> String {
     )
 }
 
+/// `version 3 of products/product-007 (stock 5)`.
+pub(super) fn answered(facts: &Facts, reading: &Reading) -> String {
+    let operation = &facts.operations[reading.operation as usize];
+    let collection = &facts.schema.collections[usize::from(reading.collection)];
+    let version = reading.version.map_or_else(|| "no version".to_owned(), |version| format!("version {version}"));
+    let answer = operation.kind.map(|kind| &facts.schema.kinds[usize::from(kind)].answers[usize::from(reading.answer)]);
+    let fields: Vec<String> = answer
+        .into_iter()
+        .flat_map(|answer| &answer.fields)
+        .zip(facts.told(reading))
+        .map(|((field, _), cell)| {
+            format!("{} {}", collection.fields[usize::from(*field)].show(), cell.show(&facts.names))
+        })
+        .collect();
+    let fields = if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
+    format!("{version} of {}/{}{fields}", collection.name, facts.text(reading.entity))
+}
+
 /// `version 18`, or the time where there is no version.
 pub(super) fn version(change: &Change) -> String {
     change.version.map_or_else(String::new, |version| format!(" as version {version}"))
@@ -248,10 +284,10 @@ fn describe(facts: &Facts, change: &Change) -> String {
 /// Whether a field of a view only says which event it took last: the story names that one itself.
 fn is_stamp(facts: &Facts, change: &Change, place: usize) -> bool {
     let consumers = &facts.schema.collections[usize::from(change.collection)].consumers;
-    consumers
-        .iter()
-        .map(|&consumer| &facts.schema.consumers[usize::from(consumer)])
-        .any(|consumer| usize::from(consumer.event) == place || usize::from(consumer.operation) == place)
+    consumers.iter().map(|&consumer| &facts.schema.consumers[usize::from(consumer)]).any(|consumer| {
+        let position = consumer.position.into_iter().flat_map(|(partition, offset)| [partition, offset]);
+        position.chain([consumer.event, consumer.operation]).any(|stamp| usize::from(stamp) == place)
+    })
 }
 
 /// `partition api → kafka, 4.001 s to 9.093 s`.

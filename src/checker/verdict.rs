@@ -62,6 +62,16 @@ pub enum AnomalyKind {
     VersionDuplicate,
     /// `ok` without a change.
     LostAcknowledgedWrite,
+    /// An answer tells of a version that was known to be overtaken before the operation was sent.
+    StaleRead,
+    /// An answer tells a client of a version below one that it had read or written before.
+    NonMonotonicRead,
+    /// No order of a document's operations explains what the answers tell.
+    NonLinearizable,
+    /// One offset of a partition was seen with two contents.
+    InconsistentOffsets,
+    /// A reader of the log took records in another order than the log's.
+    NonmonotonicPoll,
 }
 
 impl AnomalyKind {
@@ -86,6 +96,11 @@ impl AnomalyKind {
             Self::VersionRegression => "version-regression",
             Self::VersionDuplicate => "version-duplicate",
             Self::LostAcknowledgedWrite => "lost-acknowledged-write",
+            Self::StaleRead => "stale-read",
+            Self::NonMonotonicRead => "non-monotonic-read",
+            Self::NonLinearizable => "non-linearizable",
+            Self::InconsistentOffsets => "inconsistent-offsets",
+            Self::NonmonotonicPoll => "nonmonotonic-poll",
         }
     }
 }

@@ -13,6 +13,7 @@ use super::entry::{
 use super::fold::Fold;
 use super::name::{Cell, Name, Names};
 use super::reader::ReadError;
+use super::reading::{Reading, Sighting};
 use super::schema::{Move, Schema};
 use crate::scenario::resolved::Resolved;
 
@@ -40,6 +41,9 @@ pub struct Operation {
     pub attempts: u32,
     /// The entity it is about, where the manifest says so.
     pub entity: Option<Name>,
+    /// Who performed it; one client does one operation at a time.
+    pub client: u32,
+    pub(super) readings: (u32, u32),
     pub(super) effects: (u32, u32),
     pub(super) events: (u32, u32),
 }
@@ -304,6 +308,10 @@ pub struct Facts {
     pub groups: Vec<Group>,
     /// Applications of events to views.
     pub effects: Vec<Effect>,
+    /// What answers tell of documents, in the order of the operations.
+    pub readings: Vec<Reading>,
+    /// Records at an offset that the witness had passed before: told of again, or for the first time.
+    pub again: Vec<Sighting>,
     /// The first records that cannot be read.
     pub unreadable: Vec<Unreadable>,
     /// How many there are.
@@ -384,6 +392,21 @@ impl Facts {
         slice(&self.declared_events, self.operations[operation as usize].events)
     }
 
+    /// What the answer of an operation tells of documents.
+    pub fn readings_of(&self, operation: u32) -> &[Reading] {
+        slice(&self.readings, self.operations[operation as usize].readings)
+    }
+
+    /// Where in [`Facts::readings`] those of an operation begin, and how many there are.
+    pub fn reading_places_of(&self, operation: u32) -> (u32, u32) {
+        self.operations[operation as usize].readings
+    }
+
+    /// The fields that an answer tells, in the order of [`super::schema::AnswerSchema::fields`].
+    pub fn told(&self, reading: &Reading) -> &[Cell] {
+        slice(&self.cells, reading.cells)
+    }
+
     /// What a declared effect does to the fields of its document.
     pub fn moves(&self, effect: &DeclaredEffect) -> &[Move] {
         slice(&self.moves, effect.moves)
@@ -407,6 +430,11 @@ impl Facts {
     /// The changes that belong to an operation, in order.
     pub fn changes_of(&self, operation: u32) -> impl Iterator<Item = &Change> {
         self.changes_of.of(operation).iter().map(|&change| &self.changes[change as usize])
+    }
+
+    /// The places of the changes that belong to an operation, in order.
+    pub fn change_places_of(&self, operation: u32) -> &[u32] {
+        self.changes_of.of(operation)
     }
 
     /// The changes that belong to an operation and that it declares, in order.

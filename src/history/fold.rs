@@ -11,6 +11,7 @@ use super::facts::{
     NO_OPERATION, Operation, Owner, Record, Row, Unreadable,
 };
 use super::name::{Cell, Name, Names};
+use super::reading;
 use super::schema::{OutboxSchema, Path, Schema, Variables, text_of};
 use crate::scenario::resolved::Resolved;
 
@@ -52,6 +53,8 @@ impl Fold {
                 records: Vec::new(),
                 groups: Vec::new(),
                 effects: Vec::new(),
+                readings: Vec::new(),
+                again: Vec::new(),
                 unreadable: Vec::new(),
                 unreadable_count: 0,
                 undeclared: 0,
@@ -150,6 +153,7 @@ impl Fold {
             facts.declared_events.push(DeclaredEvent { topic, kind, subject });
         }
         let place = facts.operations.len() as u32;
+        let readings = reading::announce(facts, place, kind, variables);
         facts.operations.push(Operation {
             id,
             kind,
@@ -157,6 +161,8 @@ impl Fold {
             completed: None,
             attempts: 1,
             entity: declaration.entity.map(|entity| facts.names.intern(&entity)),
+            client: invoke.client,
+            readings,
             effects: (effects_start, facts.declared_effects.len() as u32 - effects_start),
             events: (events_start, facts.declared_events.len() as u32 - events_start),
         });
@@ -190,6 +196,9 @@ impl Fold {
             let mark = Mark { line, at: complete.at };
             let completion = Completion { mark, outcome: complete.outcome, status: complete.status, error };
             self.facts.operations[operation as usize].completed = Some(completion);
+            if complete.outcome == Outcome::Ok {
+                reading::fill_in(&mut self.facts, operation, &complete.kept);
+            }
         }
         if complete.outcome != Outcome::Info {
             self.facts.activity.push(complete.at);
@@ -332,6 +341,7 @@ impl Fold {
         // A witness that connects anew may read a record again; an offset is one record however often it is read.
         let last = self.offsets.entry((topic, record.partition)).or_insert(-1);
         if record.offset <= *last {
+            reading::see_again(&mut self.facts, line, topic, record);
             return;
         }
         *last = record.offset;

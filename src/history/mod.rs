@@ -7,6 +7,7 @@
 //! - [`facts`]: operations, changes, records and effects, attributed to each other by the manifest
 //! - `fold`: how entries become facts
 //! - [`attribution`]: which operation a change belongs to
+//! - [`reading`]: what answers and further looks at the log tell of what is already known
 //! - [`schema`]: the manifest made ready for millions of entries
 //! - [`name`]: texts and field values, small
 //! - [`obligation`]: what must still arrive, kept while the run drains
@@ -20,5 +21,6 @@ mod fold;
 pub mod name;
 pub mod obligation;
 pub mod reader;
+pub mod reading;
 pub mod recorder;
 pub mod schema;

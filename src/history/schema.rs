@@ -122,6 +122,18 @@ struct EventSchema {
     subject: Text,
 }
 
+/// What an answer tells of one document, by the names under which its fields are kept.
+#[derive(Debug)]
+pub struct AnswerSchema {
+    /// The collection.
+    pub collection: u16,
+    entity: Text,
+    /// The version.
+    pub version: String,
+    /// Fields of the collection.
+    pub fields: Vec<(u16, String)>,
+}
+
 /// One kind of operation.
 #[derive(Debug)]
 pub struct KindSchema {
@@ -130,6 +142,8 @@ pub struct KindSchema {
     effects: Vec<EffectSchema>,
     events: Vec<EventSchema>,
     entity: Option<Text>,
+    /// What its answers tell of documents.
+    pub answers: Vec<AnswerSchema>,
     /// `ok` without a change is no anomaly.
     pub may_be_empty: bool,
     /// Some effect is on a collection whose documents name their operation: such a change says that it took effect.
@@ -253,6 +267,8 @@ pub struct ConsumerSchema {
     pub add: Vec<(u16, Input)>,
     /// Fields that become something.
     pub set: Vec<(u16, Input)>,
+    /// The fields where the view stamps partition and offset.
+    pub position: Option<(u16, u16)>,
 }
 
 /// What a view's field is made of.
@@ -364,6 +380,16 @@ impl Schema {
         Some(declaration)
     }
 
+    /// The document that an answer tells of; none when a variable has no value.
+    pub fn answered(&self, answer: &AnswerSchema, variables: Variables<'_>) -> Option<String> {
+        let operation = Value::String(variables.operation.to_owned());
+        let value_of = |name: &str| match name {
+            "operation" => Some(&operation),
+            _ => variables.values.get(name).or_else(|| self.parameters.get(name)),
+        };
+        answer.entity.as_ref()?.text(value_of).ok()
+    }
+
     fn add_collection(&mut self, name: &str, collection: Option<&Collection>) -> u16 {
         let place = u16::try_from(self.collections.len()).expect("a manifest has few collections");
         self.collection_index.insert(name.to_owned(), place);
@@ -406,6 +432,9 @@ impl Schema {
             (self.field(collection, field), input)
         });
         let set = set.collect();
+        let position = view.position.as_ref();
+        let position =
+            position.map(|place| (self.field(collection, &place.partition), self.field(collection, &place.offset)));
         let consumer = ConsumerSchema {
             name: name.to_owned(),
             role: consumer.role.clone(),
@@ -416,6 +445,7 @@ impl Schema {
             operation: self.field(collection, &view.operation),
             add,
             set,
+            position,
         };
         self.consumers.push(consumer);
     }
@@ -443,6 +473,14 @@ impl Schema {
             }
             effects.push(EffectSchema { collection, entity: Template::parse(&effect.entity).ok(), moves });
         }
+        let mut answers = Vec::new();
+        for answer in &operation.answer {
+            let Some(collection) = self.collection(&answer.collection) else { continue };
+            let fields = answer.fields.iter();
+            let fields = fields.map(|(field, kept)| (self.field(collection, field), kept.clone())).collect();
+            let (entity, version) = (Template::parse(&answer.entity).ok(), answer.version.clone());
+            answers.push(AnswerSchema { collection, entity, version, fields });
+        }
         let events = operation.event.iter().filter_map(|event| {
             let topic = self.topic(&event.topic)?;
             Some(EventSchema { topic, kind: event.kind.clone(), subject: Template::parse(&event.subject).ok() })
@@ -452,6 +490,7 @@ impl Schema {
             events: events.collect(),
             effects,
             entity: operation.entity.as_deref().map(|text| Template::parse(text).ok()),
+            answers,
             may_be_empty: operation.may_be_empty,
             is_observed,
         });

@@ -55,6 +55,12 @@ pub fn counted(kind: AnomalyKind, count: u64) -> String {
         (AnomalyKind::NegativeStock, _) => "stocks below zero".to_owned(),
         (AnomalyKind::DoubleApply, 1) => "write applied twice".to_owned(),
         (AnomalyKind::DoubleApply, _) => "writes applied twice".to_owned(),
+        (AnomalyKind::NonMonotonicRead, 1) => "non-monotonic read".to_owned(),
+        (AnomalyKind::NonMonotonicRead, _) => "non-monotonic reads".to_owned(),
+        (AnomalyKind::NonLinearizable, 1) => "document that is not linearizable".to_owned(),
+        (AnomalyKind::NonLinearizable, _) => "documents that are not linearizable".to_owned(),
+        (AnomalyKind::InconsistentOffsets, 1) => "inconsistent offset".to_owned(),
+        (AnomalyKind::InconsistentOffsets, _) => "inconsistent offsets".to_owned(),
         (kind, 1) => kind.name().replace('-', " "),
         (kind, _) => format!("{}s", kind.name().replace('-', " ")),
     };
@@ -86,6 +92,15 @@ pub fn meaning(kind: AnomalyKind) -> &'static str {
         AnomalyKind::VersionRegression => "A document's version sank.",
         AnomalyKind::VersionDuplicate => "A document changed and its version did not.",
         AnomalyKind::LostAcknowledgedWrite => "A client was told that its write took effect, and no change shows it.",
+        AnomalyKind::StaleRead => "A client was told of a state that others knew to be overtaken before it asked.",
+        AnomalyKind::NonMonotonicRead => {
+            "A client was told of a state older than what it had read or written itself: its view went backwards."
+        }
+        AnomalyKind::NonLinearizable => {
+            "What clients were told of a document fits no order of its changes: a state that never was, or not yet."
+        }
+        AnomalyKind::InconsistentOffsets => "Two readers found different events at one offset of the log.",
+        AnomalyKind::NonmonotonicPoll => "A consumer took an entity's events in another order than the log's.",
     }
 }
 

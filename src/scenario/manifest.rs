@@ -71,6 +71,9 @@ pub struct Axis {
     /// The axis must be given exactly when this holds.
     #[serde(default)]
     pub when: Condition,
+    /// The value of a variant that does not give one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
 }
 
 /// One program under test. Each of its instances is an operating-system process.
@@ -275,6 +278,9 @@ pub struct OperationSpec {
     /// The events it must lead to when it took effect.
     #[serde(default)]
     pub event: Vec<EventSpec>,
+    /// Which documents an `ok` answer tells of, and which version of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answer: Vec<AnswerSpec>,
     /// Its effect may be empty (a reservation already there): `ok` without a change is then no anomaly.
     #[serde(default)]
     pub may_be_empty: bool,
@@ -316,6 +322,22 @@ pub struct EffectSpec {
     /// Fields that become a value.
     #[serde(default)]
     pub set: IndexMap<String, Value>,
+}
+
+/// What an `ok` answer tells of one document: a state that it had at some moment while the operation was under way; of an
+/// operation that changes the document itself, one that shows this change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerSpec {
+    /// The collection; it must say where its documents keep their version.
+    pub collection: String,
+    /// The document's entity key; a template.
+    pub entity: String,
+    /// The field of `keep` that is the version.
+    pub version: String,
+    /// Field of the document (JSON pointer) → the field of `keep` that is its value at that version.
+    #[serde(default)]
+    pub fields: IndexMap<String, String>,
 }
 
 /// One event that an operation must lead to.
@@ -373,6 +395,19 @@ pub struct View {
     /// Fields that become what stands at a pointer in the record's payload.
     #[serde(default)]
     pub set: IndexMap<String, String>,
+    /// Where the last write stamped the place in the log that its event was read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+}
+
+/// Where a view keeps the place in the log that its last event was read from: JSON pointers to integers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Position {
+    /// The partition.
+    pub partition: String,
+    /// The offset.
+    pub offset: String,
 }
 
 /// A quantity that must not be given out twice.

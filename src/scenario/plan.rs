@@ -352,8 +352,8 @@ impl Keys {
     }
 }
 
-/// Every variable of an operation with the place that names it: those of its request, and those of its entity, effects
-/// and events, so that the history holds the value a checker will need.
+/// Every variable of an operation with the place that names it: those of its request, and those of its entity, effects,
+/// events and answers, so that the history holds the value a checker will need.
 fn variables(
     operation: &str,
     spec: &OperationSpec,
@@ -374,7 +374,8 @@ fn variables(
             let fields = effect.subtract.values().chain(effect.add.values()).chain(effect.set.values()).cloned();
             fields.chain([Value::from(effect.entity.as_str())]).map(|value| ("effect".to_owned(), value))
         }))
-        .chain(spec.event.iter().map(|event| ("event.subject".to_owned(), Value::from(event.subject.as_str()))));
+        .chain(spec.event.iter().map(|event| ("event.subject".to_owned(), Value::from(event.subject.as_str()))))
+        .chain(spec.answer.iter().map(|answer| ("answer.entity".to_owned(), Value::from(answer.entity.as_str()))));
     for (place, value) in judged {
         let template = JsonTemplate::parse(&value).map_err(|source| PlanError::Template {
             operation: operation.to_owned(),

@@ -92,8 +92,9 @@ pub struct Override {
 pub fn read(path: &Path, overrides: &[Override]) -> Result<Vec<Resolved>, ReadError> {
     let text = read_text(path)?;
     let original: Scenario = parse(path, &text)?;
-    let scenario = overrides.iter().try_fold(original, |scenario, change| apply(&scenario, change))?;
+    let mut scenario = overrides.iter().try_fold(original, |scenario, change| apply(&scenario, change))?;
     let (manifest, manifest_folder) = read_manifest(path, &text, &scenario)?;
+    fill_in_patterns(&mut scenario, &manifest);
     let problems = validation::scenario(&scenario, &manifest);
     if !problems.is_empty() {
         return Err(invalid(path, &text, problems));
@@ -110,6 +111,21 @@ pub fn read(path: &Path, overrides: &[Override]) -> Result<Vec<Resolved>, ReadEr
         .collect();
     let problems = validation::resolved(&variants[0]);
     if problems.is_empty() { Ok(variants) } else { Err(invalid(path, &text, problems)) }
+}
+
+/// Gives each variant the default of every axis that it leaves out.
+fn fill_in_patterns(scenario: &mut Scenario, manifest: &Manifest) {
+    for variant in &mut scenario.variant {
+        for (axis, spec) in &manifest.axis {
+            let Some(default) = spec.default.as_ref().filter(|_| !variant.pattern.contains_key(axis)) else { continue };
+            let holds = |(other, values): (&String, &Vec<String>)| {
+                variant.pattern.get(other).is_some_and(|value| values.contains(value))
+            };
+            if spec.when.iter().all(holds) {
+                variant.pattern.insert(axis.clone(), default.clone());
+            }
+        }
+    }
 }
 
 fn read_text(path: &Path) -> Result<String, ReadError> {

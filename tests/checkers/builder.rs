@@ -191,6 +191,40 @@ impl History {
         }));
     }
 
+    /// This client asks for a product.
+    pub(crate) fn asks(&mut self, client: u32, operation: &str, product: &str) {
+        self.sends("read", operation, product, 0);
+        self.is_of(client);
+    }
+
+    /// What was sent last was sent by this client.
+    pub(crate) fn is_of(&mut self, client: u32) {
+        match self.entries.last_mut() {
+            Some(Entry::Invoke(invoke)) => invoke.client = client,
+            other => panic!("nothing was sent last, but {other:?}"),
+        }
+    }
+
+    /// The client hears of its product: this version, this stock.
+    pub(crate) fn hears(&mut self, operation: &str, version: i64, stock: i64) {
+        let is_read = self.intents[operation].quantity == 0;
+        self.is_told(operation, if is_read { 200 } else { 201 });
+        match self.entries.last_mut() {
+            Some(Entry::Complete(complete)) => {
+                complete.kept = [("version", version), ("stock", stock)]
+                    .map(|(name, value)| (name.to_owned(), json!(value)))
+                    .into();
+            }
+            other => panic!("nothing was heard last, but {other:?}"),
+        }
+    }
+
+    /// This client asks for a product and hears of it as it is.
+    pub(crate) fn reads(&mut self, client: u32, operation: &str, product: &str) {
+        self.asks(client, operation, product);
+        self.hears(operation, self.version(product), self.stock(operation));
+    }
+
     /// The client sends it once more under another key.
     pub(crate) fn sends_again(&mut self, operation: &str, key: &str) {
         let at = self.tick();
@@ -234,7 +268,7 @@ impl History {
         self.writes("products", &product, ChangeKind::Update, document);
     }
 
-    fn version(&self, product: &str) -> i64 {
+    pub(crate) fn version(&self, product: &str) -> i64 {
         let document = self.documents.get(&("products".to_owned(), product.to_owned()));
         document.and_then(|document| document["version"].as_i64()).unwrap_or(0)
     }
@@ -357,6 +391,27 @@ impl History {
             "lastEvent": event, "lastOperation": operation,
         });
         self.writes("sales", &product, kind, after);
+    }
+
+    /// What was projected last says that it was read from here.
+    pub(crate) fn stamps(&mut self, partition: i32, offset: i64) {
+        let Some(Entry::Change(change)) = self.entries.last_mut() else { panic!("nothing was projected last") };
+        change.after["lastPartition"] = json!(partition);
+        change.after["lastOffset"] = json!(offset);
+        let key = (change.collection.clone(), change.id.clone());
+        self.documents.insert(key, change.after.clone());
+    }
+
+    /// The witness is handed again what it was handed as the record before last, `further` back.
+    pub(crate) fn is_read_again(&mut self, number: usize, change: impl FnOnce(&mut Record)) {
+        let records = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Record(record) => Some(record),
+            _ => None,
+        });
+        let mut record = records.clone().nth(number).expect("there are as many records").clone();
+        record.at = self.tick();
+        change(&mut record);
+        self.entries.push(Entry::Record(record));
     }
 
     /// A purchase that goes well from the client to the view.

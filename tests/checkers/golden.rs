@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use tornwrite::checker::judge;
-use tornwrite::checker::verdict::{AnomalyKind, Judgement, Verdict};
+use tornwrite::checker::verdict::{AnomalyKind, CheckVerdict, Judgement, Verdict};
 use tornwrite::history::entry::{ChangeKind, DrainEnd, Entry, Outcome};
 use tornwrite::history::facts::Facts;
 use tornwrite::history::reader::Reader;
@@ -355,4 +355,170 @@ fn an_ok_without_a_change_is_a_lost_acknowledged_write() {
         history.sends("purchase", "purchase-4", "product-1", 1);
         history.is_told("purchase-4", 201);
     });
+}
+
+/// A purchase of product-1 up to the moment at which its change is committed.
+fn commits(history: &mut History, client: u32, operation: &str) {
+    history.sends("purchase", operation, "product-1", 1);
+    history.is_of(client);
+    history.takes_effect(operation);
+}
+
+/// The rest of it.
+fn comes_to_its_end(history: &mut History, operation: &str) {
+    history.publishes(operation);
+    history.projects(operation);
+}
+
+#[test]
+fn answers_that_keep_up_with_the_changes_are_right_and_a_concurrent_one_may_tell_of_either_state() {
+    let judgement = shows("reads", &[], |history| {
+        history.reads(1, "read-1", "product-1");
+        history.asks(2, "read-2", "product-1");
+        history.asks(3, "read-3", "product-1");
+        commits(history, 4, "purchase-4");
+        // Nobody was told of the change yet, and the witness saw it after both were sent.
+        history.hears("read-2", 1, 5);
+        history.hears("read-3", 2, 4);
+        history.hears("purchase-4", 2, 4);
+        for client in 1..=4 {
+            history.reads(client, &format!("read-{}", client + 3), "product-1");
+        }
+        comes_to_its_end(history, "purchase-4");
+    });
+    for name in ["stale-read", "non-monotonic-read"] {
+        let check = judgement.checks.iter().find(|check| check.name == name).expect("every check is listed");
+        assert_eq!(check.verdict, CheckVerdict::Valid, "{name}: {}", check.reason);
+    }
+}
+
+#[test]
+fn an_answer_older_than_what_another_client_was_told_before_is_a_stale_read() {
+    let judgement = shows("stale-read", &[(AnomalyKind::StaleRead, 1)], |history| {
+        history.asks(1, "read-1", "product-1");
+        commits(history, 4, "purchase-4");
+        history.hears("read-1", 2, 4);
+        history.hears("purchase-4", 2, 4);
+        history.asks(2, "read-2", "product-1");
+        history.hears("read-2", 1, 5);
+        comes_to_its_end(history, "purchase-4");
+    });
+    assert_eq!(
+        sentence(&judgement),
+        "read-2 (read product-1), sent at 0.024 s, was told version 1 of products/product-1 (stock 5), but before that \
+         version 2 of products/product-1 was committed by 0.021 s; fault meanwhile: partition api → kafka, 0.015 s to \
+         0.029 s"
+    );
+}
+
+#[test]
+fn an_answer_that_takes_back_what_the_client_had_read_is_non_monotonic() {
+    let judgement = shows("non-monotonic-read", &[(AnomalyKind::NonMonotonicRead, 1)], |history| {
+        commits(history, 4, "purchase-4");
+        history.hears("purchase-4", 2, 4);
+        history.reads(1, "read-1", "product-1");
+        history.asks(1, "read-2", "product-1");
+        history.hears("read-2", 1, 5);
+        comes_to_its_end(history, "purchase-4");
+    });
+    let example = &judgement.anomalies[0].examples[0];
+    assert_eq!(example.facts["guarantee"], json!("monotonic-reads"));
+    assert!(example.explanation.contains("client 1 was told version 2 of products/product-1 by read-1 at 0.023 s"));
+}
+
+#[test]
+fn an_answer_without_the_clients_own_confirmed_write_is_non_monotonic() {
+    let judgement = shows("non-monotonic-read-own-write", &[(AnomalyKind::NonMonotonicRead, 1)], |history| {
+        commits(history, 4, "purchase-4");
+        history.hears("purchase-4", 2, 4);
+        history.asks(4, "read-1", "product-1");
+        history.hears("read-1", 1, 5);
+        comes_to_its_end(history, "purchase-4");
+    });
+    assert_eq!(judgement.anomalies[0].examples[0].facts["guarantee"], json!("read-your-writes"));
+}
+
+#[test]
+fn a_write_whose_own_answer_does_not_show_it_is_non_monotonic() {
+    let judgement = shows("non-monotonic-read-own-answer", &[(AnomalyKind::NonMonotonicRead, 1)], |history| {
+        commits(history, 4, "purchase-4");
+        history.hears("purchase-4", 1, 5);
+        comes_to_its_end(history, "purchase-4");
+    });
+    assert_eq!(judgement.anomalies[0].examples[0].facts["guarantee"], json!("read-your-writes"));
+}
+
+#[test]
+fn after_a_version_regression_readers_are_held_against_what_there_is() {
+    shows("version-regression-read", &[(AnomalyKind::VersionRegression, 1)], |history| {
+        history.buys("purchase-4", "product-1", 1);
+        history.reads(1, "read-1", "product-1");
+        product(history, 5, 1, "purchase-4");
+        history.reads(1, "read-2", "product-1");
+    });
+}
+
+#[test]
+fn one_offset_with_an_event_for_the_consumer_and_another_for_the_witness_is_inconsistent() {
+    shows("inconsistent-offsets", &[(AnomalyKind::InconsistentOffsets, 1)], |history| {
+        for operation in ["purchase-4", "purchase-5"] {
+            history.sends("purchase", operation, "product-1", 1);
+            history.takes_effect(operation);
+            history.is_told(operation, 201);
+            history.publishes(operation);
+        }
+        history.projects("purchase-4");
+        history.stamps(1, 1);
+        history.projects("purchase-5");
+        history.stamps(1, 1);
+    });
+}
+
+#[test]
+fn one_offset_that_holds_another_event_when_it_is_read_again_is_inconsistent() {
+    shows("inconsistent-offsets-rewritten", &[(AnomalyKind::InconsistentOffsets, 1)], |history| {
+        history.buys("purchase-4", "product-1", 1);
+        history.is_read_again(2, |_| {});
+        history.is_read_again(2, |record| {
+            record.headers.insert("ce_id".to_owned(), "event-of-a-new-leader".to_owned());
+        });
+    });
+}
+
+#[test]
+fn positions_that_agree_with_the_log_are_consistent_also_when_events_come_again() {
+    let judgement = shows("positions", &[(AnomalyKind::DuplicateEffect, 1)], |history| {
+        for operation in ["purchase-4", "purchase-5"] {
+            history.sends("purchase", operation, "product-1", 1);
+            history.takes_effect(operation);
+            history.is_told(operation, 201);
+            history.publishes(operation);
+        }
+        for (operation, offset) in [("purchase-4", 0), ("purchase-5", 1), ("purchase-4", 0)] {
+            history.projects(operation);
+            history.stamps(1, offset);
+        }
+        history.is_read_again(2, |_| {});
+    });
+    for name in ["inconsistent-offsets", "nonmonotonic-poll"] {
+        let check = judgement.checks.iter().find(|check| check.name == name).expect("every check is listed");
+        assert_eq!(check.verdict, CheckVerdict::Valid, "{name}: {}", check.reason);
+    }
+}
+
+#[test]
+fn an_event_applied_after_a_later_one_of_its_partition_is_a_nonmonotonic_poll() {
+    let judgement = shows("nonmonotonic-poll", &[(AnomalyKind::NonmonotonicPoll, 1)], |history| {
+        for operation in ["purchase-4", "purchase-5"] {
+            history.sends("purchase", operation, "product-1", 1);
+            history.takes_effect(operation);
+            history.is_told(operation, 201);
+            history.publishes(operation);
+        }
+        for (operation, offset) in [("purchase-5", 1), ("purchase-4", 0)] {
+            history.projects(operation);
+            history.stamps(1, offset);
+        }
+    });
+    assert!(sentence(&judgement).starts_with("projector applied record 0 of purchases/1"), "{}", sentence(&judgement));
 }

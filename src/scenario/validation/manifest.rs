@@ -1,7 +1,7 @@
 //! A workload in itself: names that must be known, pointers that must be pointers.
 
 use super::{Finding, known};
-use crate::scenario::manifest::{Condition, Generator, Manifest};
+use crate::scenario::manifest::{AnswerSpec, Condition, Generator, Manifest, OperationSpec};
 
 /// Everything wrong with a manifest in itself.
 pub fn manifest(manifest: &Manifest) -> Vec<Finding> {
@@ -47,6 +47,9 @@ fn processes(manifest: &Manifest, findings: &mut Vec<Finding>) {
     for (axis, spec) in &manifest.axis {
         if spec.values.is_empty() {
             findings.push((format!("axis.{axis}.values"), "expected at least one value".to_owned()));
+        }
+        if let Some(value) = &spec.default {
+            known(&format!("axis.{axis}.default"), &format!("{axis} pattern"), value, spec.values.keys(), findings);
         }
         condition(&format!("axis.{axis}.when"), &spec.when, manifest, findings);
     }
@@ -97,6 +100,46 @@ fn operations(manifest: &Manifest, findings: &mut Vec<Finding>) {
             let key = format!("{key}.event[{number}].topic");
             known(&key, "topic", &event.topic, manifest.topic.keys(), findings);
         }
+        for (number, answer) in operation.answer.iter().enumerate() {
+            answer_of(&format!("{key}.answer[{number}]"), answer, operation, manifest, findings);
+        }
+    }
+}
+
+/// What an answer tells is read from what is kept of it, and held against documents that carry a version.
+fn answer_of(
+    key: &str,
+    answer: &AnswerSpec,
+    operation: &OperationSpec,
+    manifest: &Manifest,
+    findings: &mut Vec<Finding>,
+) {
+    let name = &answer.collection;
+    match manifest.collection.get(name) {
+        Some(collection) if collection.version.is_none() => {
+            let message = format!(
+                "{name} does not say where its documents keep their version; expected version = \"/version\" in \
+                 [collection.{name}]"
+            );
+            findings.push((format!("{key}.collection"), message));
+        }
+        _ => known(&format!("{key}.collection"), "collection", name, manifest.collection.keys(), findings),
+    }
+    let mut kept = |place: String, field: &String| {
+        if operation.keep.is_empty() {
+            let message = format!("nothing is kept of the answer; expected keep = {{ {field} = \"/{field}\" }}");
+            findings.push((place, message));
+        } else {
+            known(&place, "field of keep", field, operation.keep.keys(), findings);
+        }
+    };
+    kept(format!("{key}.version"), &answer.version);
+    for (pointer, field) in &answer.fields {
+        kept(format!("{key}.fields.\"{pointer}\""), field);
+    }
+    for pointer in answer.fields.keys().filter(|pointer| !pointer.starts_with('/')) {
+        let message = format!("expected a JSON pointer into the document, such as \"/{pointer}\"");
+        findings.push((format!("{key}.fields.\"{pointer}\""), message));
     }
 }
 
@@ -109,6 +152,10 @@ fn consumers(manifest: &Manifest, findings: &mut Vec<Finding>) {
         }
         let view = &consumer.view.collection;
         known(&format!("{key}.view.collection"), "collection", view, manifest.collection.keys(), findings);
+        if consumer.view.position.is_some() && consumer.topics.len() > 1 {
+            let message = "a partition and an offset do not say which topic; expected one topic, or no position";
+            findings.push((format!("{key}.view.position"), message.to_owned()));
+        }
     }
 }
 
@@ -138,6 +185,12 @@ fn pointers(manifest: &Manifest, findings: &mut Vec<Finding>) {
             for (field, text) in fields {
                 pointer(format!("{key}.outbox.{field}"), text);
             }
+        }
+    }
+    for (name, consumer) in &manifest.consumer {
+        let position = consumer.view.position.iter();
+        for (field, text) in position.flat_map(|place| [("partition", &place.partition), ("offset", &place.offset)]) {
+            pointer(format!("consumer.{name}.view.position.{field}"), text);
         }
     }
     for (collection, stock) in &manifest.stock {

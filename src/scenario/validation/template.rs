@@ -39,7 +39,9 @@ pub(super) fn check(scenario: &Scenario, manifest: &Manifest, findings: &mut Vec
         more.extend(operation.values.keys().cloned());
         more.push("operation".to_owned());
         let texts = [Some(&operation.path), operation.entity.as_ref()].into_iter().flatten();
-        for text in texts.chain(operation.headers.values()).chain(operation.event.iter().map(|event| &event.subject)) {
+        let subjects = operation.event.iter().map(|event| &event.subject);
+        let answers = operation.answer.iter().map(|answer| &answer.entity);
+        for text in texts.chain(operation.headers.values()).chain(subjects).chain(answers) {
             check(place.clone(), text.clone().into(), &more);
         }
         if let Some(body) = &operation.body {

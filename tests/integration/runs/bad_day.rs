@@ -46,8 +46,10 @@ fn program(desk: &Desk, name: &str, body: &str) -> PathBuf {
 
 #[test]
 fn a_service_that_exits_at_its_start_ends_the_run_with_its_last_words() {
-    let command =
-        r#"command = ["torn-workloads", "inventory-api", "--stock", "{pattern.stock}", "--write", "{pattern.write}"]"#;
+    let command = concat!(
+        r#"command = ["torn-workloads", "inventory-api", "--stock", "{pattern.stock}", "--write", "{pattern.write}", "#,
+        r#""--read", "{pattern.read}"]"#
+    );
     let broken = r#"command = ["sh", "-c", "echo no broker by the name of kaffka; exit 9"]"#;
     let variant = format!("[[variant]]\nname = \"outbox\"\n{OUTBOX}");
     let desk = desk(&replaced(&manifest(), command, broken), &scenario("2s", &variant));

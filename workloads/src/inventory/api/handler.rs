@@ -8,15 +8,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use mongodb::bson::doc;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
+use super::read::ProductView;
 use super::stock::Refusal;
 use super::write::{Answer, Failure};
 use super::{Api, Purchase};
-use crate::service::database::REQUEST_TIMEOUT;
 use crate::service::log;
 
 /// The routes of the service.
@@ -27,22 +25,8 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .with_state(api)
 }
 
-/// What a client sees of a product; the projection asks for no more.
-#[derive(Debug, Serialize, Deserialize)]
-struct ProductView {
-    name: String,
-    stock: i64,
-    version: i64,
-}
-
 async fn product(State(api): State<Arc<Api>>, Path(product): Path<String>) -> Result<Json<ProductView>, Failure> {
-    let products = api.store.product_documents().clone_with_type::<ProductView>();
-    let find = products
-        .find_one(doc! { "_id": &product })
-        .projection(doc! { "_id": 0, "name": 1, "stock": 1, "version": 1 })
-        .into_future();
-    let found = timeout(REQUEST_TIMEOUT, find).await??;
-    found.map(Json).ok_or(Failure::Refused(Refusal::UnknownProduct))
+    api.patterns.read.product(&api, &product).await.map(Json)
 }
 
 /// The body of a purchase.
@@ -65,6 +49,7 @@ async fn purchase(
         }
         failure.into_response()
     })?;
+    api.cache.forget(&purchase.product);
     Ok((StatusCode::CREATED, Json(answer)))
 }
 

@@ -1,14 +1,15 @@
 //! The service `api`: sells products over HTTP.
 //!
-//! - `GET /products/{product}`: name, stock and version, by a projection;
+//! - `GET /products/{product}`: name, stock and version;
 //! - `POST /products/{product}/purchases` with `{"quantity": n}` and an `Idempotency-Key`: 201 with
 //!   `{"version", "stock", "conflicts", "retries"}`, 409 when stock is short, 404 for an unknown product, 503 when the
 //!   outcome is not known or there is none.
 //!
-//! [`stock`] holds the four ways to take stock, [`write`](mod@write) the two ways to see to the event; every pair
-//! works. [`handler`] is the HTTP side.
+//! [`stock`] holds the four ways to take stock, [`write`](mod@write) the two ways to see to the event, [`read`] the two
+//! ways to look a product up; every combination works. [`handler`] is the HTTP side.
 
 mod handler;
+mod read;
 mod stock;
 mod write;
 
@@ -24,6 +25,7 @@ use crate::service::environment::{Environment, variable};
 use crate::service::kafka::Publisher;
 use crate::service::lifecycle::{self, Readiness, Shutdown};
 use crate::service::log;
+use read::{Cache, Read};
 use stock::{Order, Receipt, Stock};
 use write::Write;
 
@@ -36,6 +38,9 @@ pub(crate) struct Arguments {
     /// How the event gets to the log.
     #[arg(long, value_enum)]
     write: Write,
+    /// How products are looked up.
+    #[arg(long, value_enum, default_value = "store")]
+    read: Read,
 }
 
 /// One purchase that a client asks for.
@@ -55,6 +60,8 @@ struct Purchase {
 struct Api {
     patterns: Arguments,
     store: Store,
+    /// Only filled where the pattern answers from memory.
+    cache: Cache,
     /// Only where the pattern publishes from here.
     publisher: Option<Publisher>,
 }
@@ -76,12 +83,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         Write::DualWrite => Some(Publisher::open(&environment, variable("PURCHASES_TOPIC")?)?),
         Write::Outbox => None,
     };
-    let api = Arc::new(Api { patterns: arguments, store: Store::open(&database), publisher });
+    let api = Arc::new(Api { patterns: arguments, store: Store::open(&database), cache: Cache::default(), publisher });
     log!(
-        "{} takes stock by {:?} and publishes by {:?}",
+        "{} takes stock by {:?}, publishes by {:?} and reads by {:?}",
         environment.service_instance,
         arguments.stock,
-        arguments.write
+        arguments.write,
+        arguments.read
     );
 
     let readiness = Readiness::starting();

@@ -14,31 +14,32 @@ use mongodb::ClientSession;
 use mongodb::bson::doc;
 use mongodb::error::Result;
 
-use super::{Event, Store, sale};
+use super::{Event, Place, Store, sale};
 use crate::service::database::is_duplicate_key;
 use crate::service::transaction::{self, Body, Step};
 
 /// Adds the event to the view unless that was done before.
-pub(super) async fn apply(store: &Store, event: &Event) -> Result<()> {
-    transaction::run(store.database.client(), &Once { store, event }).await.map(|((), _)| ())
+pub(super) async fn apply(store: &Store, event: &Event, place: Place) -> Result<()> {
+    transaction::run(store.database.client(), &Once { store, event, place }).await.map(|((), _)| ())
 }
 
 struct Once<'a> {
     store: &'a Store,
     event: &'a Event,
+    place: Place,
 }
 
 impl Body for Once<'_> {
     type Output = ();
 
     async fn run(&self, session: &mut ClientSession) -> Result<Step<()>> {
-        let Self { store, event } = self;
+        let Self { store, event, place } = self;
         let seen = doc! { "_id": format!("{}:{}", store.consumer, event.id) };
         if let Err(error) = store.inbox.insert_one(seen).session(&mut *session).await {
             return if is_duplicate_key(&error) { Ok(Step::RollBack(())) } else { Err(error) };
         }
         let product = doc! { "_id": &event.data.product };
-        store.sales.update_one(product, sale(event)).upsert(true).session(session).await?;
+        store.sales.update_one(product, sale(event, *place)).upsert(true).session(session).await?;
         Ok(Step::Commit(()))
     }
 }

@@ -1,5 +1,5 @@
 //! The service `projector`: reads the log and keeps the view `sales`, `{_id, sold, purchases, lastEvent,
-//! lastOperation}` for each product.
+//! lastOperation, lastPartition, lastOffset}` for each product.
 //!
 //! [`naive`] and [`inbox`] are the two ways to apply an event. Everything else is the same for both: an event's offset
 //! is stored only after it was applied, stored offsets are committed every 5 s, and so a crash makes the log hand out
@@ -8,6 +8,7 @@
 mod inbox;
 mod naive;
 
+use std::fmt::{self, Display, Formatter};
 use std::future::pending;
 
 use anyhow::{Context, Result};
@@ -120,9 +121,9 @@ async fn consume(
 /// Applies one record, however long that takes, and only then stores its offset. Later records of the partition wait:
 /// skipping ahead would lose this one.
 async fn process(store: &Store, consumer: Consumer, subscription: &Subscription, record: &BorrowedMessage<'_>) {
-    let place = format!("offset {} of partition {}", record.offset(), record.partition());
+    let place = Place { partition: record.partition(), offset: record.offset() };
     match Event::read(record) {
-        Ok(event) => apply(store, consumer, &event, &place).await,
+        Ok(event) => apply(store, consumer, &event, place).await,
         // Nobody else writes to this topic. A record that cannot be read now cannot be read later.
         Err(error) => log!("skipped {place}: {error:#}"),
     }
@@ -131,13 +132,13 @@ async fn process(store: &Store, consumer: Consumer, subscription: &Subscription,
     }
 }
 
-async fn apply(store: &Store, consumer: Consumer, event: &Event, place: &str) {
+async fn apply(store: &Store, consumer: Consumer, event: &Event, place: Place) {
     let mut retry = 0;
     loop {
         let attempt = async {
             match consumer {
-                Consumer::Naive => naive::apply(store, event).await,
-                Consumer::Inbox => inbox::apply(store, event).await,
+                Consumer::Naive => naive::apply(store, event, place).await,
+                Consumer::Inbox => inbox::apply(store, event, place).await,
             }
         };
         let obstacle = match timeout(REQUEST_TIMEOUT, attempt).await {
@@ -167,10 +168,28 @@ impl Store {
     }
 }
 
-/// What an event does to the view: it counts, and it leaves its name in the same write.
-fn sale(event: &Event) -> Document {
+/// Where in the log a record lies.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    partition: i32,
+    offset: i64,
+}
+
+impl Display for Place {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        write!(formatter, "offset {} of partition {}", self.offset, self.partition)
+    }
+}
+
+/// What an event does to the view: it counts, and it leaves its name and its place in the log in the same write.
+fn sale(event: &Event, place: Place) -> Document {
     doc! {
         "$inc": { "sold": event.data.quantity, "purchases": 1_i64 },
-        "$set": { "lastEvent": &event.id, "lastOperation": &event.data.operation },
+        "$set": {
+            "lastEvent": &event.id,
+            "lastOperation": &event.data.operation,
+            "lastPartition": place.partition,
+            "lastOffset": place.offset,
+        },
     }
 }

@@ -11,10 +11,10 @@
 use mongodb::bson::doc;
 use mongodb::error::Result;
 
-use super::{Event, Store, sale};
+use super::{Event, Place, Store, sale};
 
 /// Adds the event to the view.
-pub(super) async fn apply(store: &Store, event: &Event) -> Result<()> {
-    store.sales.update_one(doc! { "_id": &event.data.product }, sale(event)).upsert(true).await?;
+pub(super) async fn apply(store: &Store, event: &Event, place: Place) -> Result<()> {
+    store.sales.update_one(doc! { "_id": &event.data.product }, sale(event, place)).upsert(true).await?;
     Ok(())
 }

@@ -1,0 +1,28 @@
+//! `store`: ask `MongoDB` each time.
+//!
+//! *What it does*: reads the product from the primary, with read concern `majority`.
+//!
+//! *What it promises*: no answer is older than what anybody was told before the question, and none tells of a write that
+//! a crash can still take back. (With read concern `local` it could tell of one that is not yet in the journal.)
+//!
+//! *How it breaks*: on one node it does not. In a replica set whose old primary does not know yet that it was deposed,
+//! only read concern `linearizable` would keep the promise; it costs a write for each read.
+
+use mongodb::bson::doc;
+use mongodb::options::ReadConcern;
+use tokio::time::timeout;
+
+use super::{Api, Failure, ProductView};
+use crate::inventory::api::stock::Refusal;
+use crate::service::database::REQUEST_TIMEOUT;
+
+/// The product as it is stored.
+pub(super) async fn product(api: &Api, product: &str) -> Result<ProductView, Failure> {
+    let products = api.store.product_documents().clone_with_type::<ProductView>();
+    let find = products
+        .find_one(doc! { "_id": product })
+        .projection(doc! { "_id": 0, "name": 1, "stock": 1, "version": 1 })
+        .read_concern(ReadConcern::majority())
+        .into_future();
+    timeout(REQUEST_TIMEOUT, find).await??.ok_or(Failure::Refused(Refusal::UnknownProduct))
+}
