@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::history::entry::Outcome;
+use crate::history::entry::{Nanos, Outcome};
 use crate::history::facts::{Facts, Owner};
 use crate::history::name::Name;
 use crate::history::reading::Reading;
@@ -43,6 +43,8 @@ pub(super) struct Chains<'facts> {
     document_of: HashMap<(u16, Name), u32>,
     /// By change.
     states: Vec<Option<State>>,
+    /// By change: before this it cannot have been committed, because it or one before it had not been asked for.
+    earliest: Vec<Nanos>,
     /// The last state with a version, of documents that are not regular.
     irregular: HashMap<(u32, i64), u32>,
 }
@@ -50,16 +52,21 @@ pub(super) struct Chains<'facts> {
 impl<'facts> Chains<'facts> {
     pub(super) fn of(facts: &'facts Facts) -> Self {
         let mut is_told = vec![false; facts.schema.collections.len()];
-        for reading in &facts.readings {
+        for reading in facts.readings.iter().filter(|reading| reading.version.is_some()) {
             is_told[usize::from(reading.collection)] = true;
         }
         let mut chains = Self {
             facts,
             documents: Vec::new(),
             document_of: HashMap::new(),
-            states: vec![None; facts.changes.len()],
+            states: Vec::new(),
+            earliest: Vec::new(),
             irregular: HashMap::new(),
         };
+        if is_told.contains(&true) {
+            chains.states = vec![None; facts.changes.len()];
+            chains.earliest = vec![0; facts.changes.len()];
+        }
         for (change, place) in facts.changes.iter().zip(0_u32..) {
             if is_told[usize::from(change.collection)] {
                 chains.add(place);
@@ -90,7 +97,13 @@ impl<'facts> Chains<'facts> {
                 is_ambiguous: false,
             });
         }
+        let asked = match change.owner {
+            Owner::Operation(writer) => self.facts.operations[writer as usize].invoked.at,
+            Owner::Unattributed | Owner::NeverSent(_) => 0,
+        };
         let document = &mut self.documents[number as usize];
+        let before = document.changes.last().map_or(0, |&before| self.earliest[before as usize]);
+        self.earliest[place as usize] = asked.max(before);
         let position = document.changes.len() as u32;
         let expected = document.first.and_then(|first| first.checked_add(i64::from(position)));
         document.is_regular &= expected.is_some() && change.version == expected;
@@ -101,7 +114,7 @@ impl<'facts> Chains<'facts> {
 
     /// The state that a change made, where answers tell of its document.
     pub(super) fn made_by(&self, change: u32) -> Option<State> {
-        self.states[change as usize]
+        self.states.get(change as usize).copied().flatten()
     }
 
     /// The change that made a state.
@@ -128,22 +141,18 @@ impl<'facts> Chains<'facts> {
         Some(State { document: number, position })
     }
 
-    /// Whether a state may have been there when an answer came: the operation that made it had been sent by then.
-    pub(super) fn may_have_been(&self, state: State, reading: &Reading) -> bool {
-        let facts = self.facts;
-        let answered = facts.operations[reading.operation as usize].completed;
-        match facts.changes[self.change(state) as usize].owner {
-            Owner::Operation(writer) => {
-                answered.is_some_and(|answered| facts.operations[writer as usize].invoked.at <= answered.mark.at)
-            }
-            Owner::Unattributed | Owner::NeverSent(_) => true,
-        }
+    /// Whether a state may have been there at this time: it and all before it had been asked for.
+    pub(super) fn may_be_there(&self, state: State, at: Nanos) -> bool {
+        self.earliest[self.change(state) as usize] <= at
     }
 
-    /// The states that an operation made and was told of.
-    pub(super) fn acknowledged(&self, operation: u32) -> impl Iterator<Item = State> {
+    /// The states that an operation made and that were there when it was confirmed: of each document the first. A further
+    /// one is a double-apply, and may come from an attempt that was given up and took effect later.
+    pub(super) fn confirmed(&self, operation: u32) -> impl Iterator<Item = State> {
         let is_ok = self.facts.operations[operation as usize].outcome() == Outcome::Ok;
-        self.made(operation).filter(move |_| is_ok)
+        let is_first =
+            move |state: &State| self.made(operation).find(|other| other.document == state.document) == Some(*state);
+        self.made(operation).filter(move |state| is_ok && is_first(state))
     }
 
     /// The states that an operation made.

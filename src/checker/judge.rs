@@ -7,7 +7,7 @@ use super::absence::{Absence, cut_short};
 use super::chain::Chains;
 use super::finding::{Doubt, Finding};
 use super::verdict::{Anomaly, AnomalyKind, Check, CheckVerdict, FORMAT, Judgement, OperationCount, Verdict};
-use super::{acknowledgement, delivery, effect, expectation, guard, poll, session, stock, version};
+use super::{acknowledgement, delivery, effect, expectation, guard, linear, poll, session, stock, version};
 use crate::history::entry::Outcome;
 use crate::history::facts::Facts;
 use crate::scenario::resolved::Resolved;
@@ -22,7 +22,9 @@ pub fn judge(resolved: &Resolved, facts: &Facts) -> Judgement {
     findings.extend(version::check(facts));
     findings.push(acknowledgement::check(facts, &absence));
     let chains = Chains::of(facts);
-    findings.extend(session::survey(facts, &chains).findings);
+    let sessions = session::survey(facts, &chains);
+    findings.push(linear::check(facts, &chains, &sessions.is_counted, &absence));
+    findings.extend(sessions.findings);
     findings.extend(poll::check(facts));
     findings.sort_by_key(|finding| finding.kind);
 

@@ -23,6 +23,7 @@ mod expectation;
 mod finding;
 mod guard;
 mod judge;
+mod linear;
 mod poll;
 mod session;
 mod stock;

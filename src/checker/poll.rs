@@ -144,8 +144,13 @@ fn nonmonotonic(facts: &Facts, log: &Log<'_>) -> Finding {
             let change = &facts.changes[effect.change as usize];
             let Some(group) = effect.group.filter(|&group| first.is_first(group, change.id)) else { continue };
             let record = &facts.records[facts.groups[group as usize].first as usize];
-            let place = stamped(facts, effect).unwrap_or((record.topic, record.partition, record.offset));
-            let (topic, partition, offset) = place;
+            // Where a stamp is inconsistent, the event's first record says where it lies.
+            let is_right = |(topic, partition, offset): &(u16, i32, i64)| {
+                let there = log.record(*topic, *partition, *offset);
+                there.is_some_and(|record| is_event_of(facts, effect.event, record))
+            };
+            let first = (record.topic, record.partition, record.offset);
+            let (topic, partition, offset) = stamped(facts, effect).filter(is_right).unwrap_or(first);
             match furthest.entry((change.id, topic, partition)) {
                 std::collections::hash_map::Entry::Vacant(entry) => {
                     entry.insert((offset, effect));

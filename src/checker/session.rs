@@ -163,15 +163,16 @@ impl<'facts> Sweep<'facts> {
     /// An operation was `ok`: its client knows what it wrote and what it was told, and so does everybody.
     fn complete(&mut self, at: Nanos, operation: u32) {
         let client = self.facts.operations[operation as usize].client;
-        for state in self.chains.acknowledged(operation) {
+        // What cannot have been there yet is the write's or the answer's own wrong, and not held against those that follow.
+        let chains = self.chains;
+        for state in chains.confirmed(operation).filter(|state| chains.may_be_there(*state, at)) {
             self.learn(state, at, Source::Writer(operation));
             self.remember(client, state, at, Source::Writer(operation));
         }
         let (start, count) = self.facts.reading_places_of(operation);
         for place in start..start + count {
             let Some(state) = self.told[place as usize] else { continue };
-            // What nobody can have written yet is the answer's own wrong, and is not held against those that follow.
-            if self.chains.may_have_been(state, &self.facts.readings[place as usize]) {
+            if chains.may_be_there(state, at) {
                 self.learn(state, at, Source::Reader(place));
                 self.remember(client, state, at, Source::Reader(place));
             }

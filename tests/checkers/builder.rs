@@ -115,6 +115,11 @@ impl History {
         history
     }
 
+    /// When the last thing happened.
+    pub(crate) fn now(&self) -> Nanos {
+        self.now
+    }
+
     fn tick(&mut self) -> Nanos {
         self.now += MILLISECOND;
         self.now

@@ -386,7 +386,7 @@ fn answers_that_keep_up_with_the_changes_are_right_and_a_concurrent_one_may_tell
         }
         comes_to_its_end(history, "purchase-4");
     });
-    for name in ["stale-read", "non-monotonic-read"] {
+    for name in ["stale-read", "non-monotonic-read", "non-linearizable"] {
         let check = judgement.checks.iter().find(|check| check.name == name).expect("every check is listed");
         assert_eq!(check.verdict, CheckVerdict::Valid, "{name}: {}", check.reason);
     }
@@ -521,4 +521,72 @@ fn an_event_applied_after_a_later_one_of_its_partition_is_a_nonmonotonic_poll() 
         }
     });
     assert!(sentence(&judgement).starts_with("projector applied record 0 of purchases/1"), "{}", sentence(&judgement));
+}
+
+#[test]
+fn an_answer_that_tells_of_a_write_before_it_was_sent_fits_no_order() {
+    let judgement = shows("non-linearizable", &[(AnomalyKind::NonLinearizable, 1)], |history| {
+        history.asks(1, "read-1", "product-1");
+        history.hears("read-1", 2, 4);
+        commits(history, 4, "purchase-4");
+        history.hears("purchase-4", 2, 4);
+        comes_to_its_end(history, "purchase-4");
+    });
+    let expected = "read-1 (read product-1) was told version 2 of products/product-1 (stock 4) at 0.020 s, but purchase-4 \
+                    (purchase product-1: stock -1), which made products/product-1 version 2, was only sent at 0.021 s";
+    assert!(sentence(&judgement).starts_with(expected), "{}", sentence(&judgement));
+}
+
+#[test]
+fn an_answer_that_tells_of_a_version_that_never_was_fits_no_order() {
+    let judgement = shows("non-linearizable-never", &[(AnomalyKind::NonLinearizable, 1)], |history| {
+        history.asks(1, "read-1", "product-1");
+        history.hears("read-1", 7, 4);
+        // It is not held against those who are told the truth.
+        history.reads(1, "read-2", "product-1");
+    });
+    assert!(sentence(&judgement).contains("no committed change ever made that version"), "{}", sentence(&judgement));
+}
+
+#[test]
+fn an_answer_with_fields_of_another_state_fits_no_order() {
+    let judgement = shows("non-linearizable-torn", &[(AnomalyKind::NonLinearizable, 1)], |history| {
+        commits(history, 4, "purchase-4");
+        history.hears("purchase-4", 2, 4);
+        history.asks(1, "read-1", "product-1");
+        history.hears("read-1", 2, 5);
+        comes_to_its_end(history, "purchase-4");
+    });
+    assert!(sentence(&judgement).contains("but stock was 4 at that version"), "{}", sentence(&judgement));
+}
+
+#[test]
+fn a_write_that_is_confirmed_first_and_done_after_a_later_one_fits_no_order() {
+    let judgement = shows("non-linearizable-late-write", &[(AnomalyKind::NonLinearizable, 1)], |history| {
+        history.sends("purchase", "purchase-4", "product-1", 1);
+        history.is_told("purchase-4", 201);
+        commits(history, 5, "purchase-5");
+        history.hears("purchase-5", 2, 4);
+        history.takes_effect("purchase-4");
+        for operation in ["purchase-5", "purchase-4"] {
+            comes_to_its_end(history, operation);
+        }
+        history.reads(5, "read-1", "product-1");
+    });
+    assert!(sentence(&judgement).contains("it was confirmed before it was done"), "{}", sentence(&judgement));
+}
+
+#[test]
+fn a_lost_update_is_counted_once_also_where_clients_were_told_of_it() {
+    shows("lost-update-told", &[(AnomalyKind::LostUpdate, 1)], |history| {
+        for operation in ["purchase-4", "purchase-5"] {
+            history.sends("purchase", operation, "product-1", 1);
+        }
+        for (operation, version) in [("purchase-4", 2), ("purchase-5", 3)] {
+            history.stores(operation, 4, 1);
+            history.hears(operation, version, 4);
+            comes_to_its_end(history, operation);
+        }
+        history.reads(1, "read-1", "product-1");
+    });
 }

@@ -5,3 +5,4 @@ mod expectation;
 mod golden;
 mod guard;
 mod mutation;
+mod reads;
