@@ -8,6 +8,21 @@ use tornwrite::scenario::reader::{self, Override};
 const MANIFEST: &str = include_str!("../src/cli/init/manifest.toml");
 const SCENARIO: &str = include_str!("../src/cli/init/scenario.toml");
 
+/// A consumer whose view says where it read from, by half.
+const POSITION: &str = r#"[consumer.mailer]
+role = "api"
+group = "mailer"
+topics = ["purchases"]
+mode = "each"
+
+[consumer.mailer.view]
+collection = "products"
+event = "/lastEvent"
+operation = "/lastOperation"
+position = { partition = "/lastPartition", offset = "lastOffset" }
+
+[stock.products]"#;
+
 /// Reads the pair with one replacement and returns the message, with the temporary folder cut off.
 fn message(from: &str, to: &str) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -27,6 +42,18 @@ fn what_init_writes_is_valid() {
     fs::write(folder.path().join("scenario.toml"), SCENARIO).expect("written");
     let variants = reader::read(&folder.path().join("scenario.toml"), &[]).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(variants.len(), 1);
+}
+
+#[test]
+fn a_variant_that_leaves_an_axis_out_has_its_default() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let axis = "[axis.read]\ndefault = \"store\"\nvalues = { store = \"\", cache = \"\" }\n\n[stock.products]";
+    fs::write(folder.path().join("manifest.toml"), MANIFEST.replace("[stock.products]", axis)).expect("written");
+    let other = "[[variant]]\nname = \"other\"\npattern = { read = \"cache\" }\n";
+    fs::write(folder.path().join("scenario.toml"), format!("{SCENARIO}\n{other}")).expect("written");
+    let variants = reader::read(&folder.path().join("scenario.toml"), &[]).unwrap_or_else(|error| panic!("{error}"));
+    let values: Vec<&str> = variants.iter().map(|resolved| resolved.variant().pattern["read"].as_str()).collect();
+    assert_eq!(values, ["store", "cache"]);
 }
 
 #[test]
@@ -63,6 +90,11 @@ fn every_mistake_names_file_line_key_and_what_was_expected() {
         ("topic = \"purchases\"", "topic = \"purchase\""),
         ("dependencies = [\"mongodb\", \"kafka\"]", "dependencies = [\"mongodb\", \"redis\"]"),
         ("version = \"/version\"", "version = \"version\""),
+        ("version = \"version\" ", "version = \"revision\" "),
+        ("fields = { \"/stock\" = \"stock\" }", "fields = { \"stock\" = \"amount\" }"),
+        ("version = \"/version\"                  # an integer", "# an integer"),
+        ("[stock.products]", "[axis.read]\ndefault = \"memory\"\nvalues.store = \"\"\n\n[stock.products]"),
+        ("[stock.products]", POSITION),
         ("keys.product =", "keys.item ="),
     ];
     let mut all = String::new();

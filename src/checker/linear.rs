@@ -135,12 +135,12 @@ impl<'facts> Claims<'facts> {
         Some(wrong.map_or(Claim::State(position), |field| Claim::Field(position, field as u16)))
     }
 
-    /// The documents that were told of and have a first state.
+    /// The documents that were told of, or changed: what was confirmed must fit an order, too.
     fn registers(&self) -> Vec<u32> {
         let count = self.chains.documents.len() as u32;
         let is_register = |document: &u32| {
             let place = *document as usize;
-            self.orderly[place] > 0 && !self.told[place].is_empty()
+            self.orderly[place] > 1 || (self.orderly[place] > 0 && !self.told[place].is_empty())
         };
         (0..count).filter(is_register).collect()
     }

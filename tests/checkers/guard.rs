@@ -247,6 +247,60 @@ fn a_record_without_an_operation_id_is_said_and_not_guessed_at() {
 }
 
 #[test]
+fn where_nobody_was_told_a_version_nothing_is_said_about_reads() {
+    let judgement = judgement(&valid_start().ends());
+    for name in ["stale-read", "non-monotonic-read", "non-linearizable"] {
+        assert_eq!(check(&judgement, name), CheckVerdict::NotChecked, "{name}");
+    }
+    assert_eq!(judgement.verdict, Verdict::Valid);
+}
+
+#[test]
+fn answers_about_what_never_changed_prove_nothing_about_stale_reads() {
+    let mut history = valid_start();
+    for number in 0..3 {
+        history.reads(0, &format!("read-{number}"), "product-1");
+    }
+    let judgement = judgement(&history.ends());
+    for name in ["stale-read", "non-monotonic-read"] {
+        assert_eq!(check(&judgement, name), CheckVerdict::NotChecked, "{name}");
+    }
+}
+
+#[test]
+fn clients_who_never_ask_twice_prove_nothing_about_their_sessions() {
+    let mut history = valid_start();
+    history.sends("purchase", "purchase-4", "product-1", 1);
+    history.takes_effect("purchase-4");
+    history.hears("purchase-4", 2, 4);
+    history.publishes("purchase-4");
+    history.projects("purchase-4");
+    history.reads(7, "read-1", "product-1");
+    let judgement = judgement(&history.ends());
+    assert_eq!(check(&judgement, "stale-read"), CheckVerdict::Valid);
+    assert_eq!(check(&judgement, "non-monotonic-read"), CheckVerdict::NotChecked);
+    assert_eq!(check(&judgement, "non-linearizable"), CheckVerdict::Valid);
+}
+
+#[test]
+fn a_version_that_the_witness_may_not_have_seen_yet_is_unknown_and_no_lie() {
+    let mut history = valid_start();
+    history.asks(1, "read-1", "product-1");
+    history.hears("read-1", 2, 4);
+    history.witnesses_lag_behind();
+    let judgement = judgement(&history.ends());
+    assert_eq!(check(&judgement, "non-linearizable"), CheckVerdict::Unknown);
+    assert_eq!(judgement.anomalies.len(), 0);
+}
+
+#[test]
+fn a_log_that_nobody_read_twice_is_not_called_consistent() {
+    let judgement = judgement(&valid_start().ends());
+    assert_eq!(check(&judgement, "inconsistent-offsets"), CheckVerdict::NotChecked);
+    assert_eq!(check(&judgement, "nonmonotonic-poll"), CheckVerdict::Valid);
+}
+
+#[test]
 fn a_manifest_that_names_no_stock_has_overselling_not_checked() {
     let mut resolved = resolved();
     resolved.manifest.stock.clear();

@@ -4,5 +4,6 @@ mod builder;
 mod expectation;
 mod golden;
 mod guard;
+mod log;
 mod mutation;
 mod reads;

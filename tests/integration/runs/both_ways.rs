@@ -40,6 +40,29 @@ fn a_right_pattern_that_is_expected_to_lose_events_fails_because_it_did_not() {
 }
 
 #[test]
+fn two_instances_that_answer_from_their_own_memory_are_caught_telling_of_the_past() {
+    let variant = r#"
+[instances]
+api = 2
+
+[[variant]]
+name = "cache"
+pattern = { stock = "compare-and-set", write = "outbox", relay = "polling", consumer = "inbox", read = "cache" }
+expect.anomalies = ["stale-read"]
+expect.also = ["non-monotonic-read"]
+"#;
+    let desk = desk(&manifest(), &scenario("4s", variant));
+    let run = ["run", "scenario.toml", "--no-progress", "--set", "load.mix.read=9"];
+    let ended = desk.torn(&run).with_code(0);
+    let judgement = desk.run().judgement();
+    let stale = judgement.anomalies.iter().find(|anomaly| anomaly.kind == AnomalyKind::StaleRead);
+    let stale = stale.unwrap_or_else(|| panic!("stale-read is found: {ended}"));
+    let example = &stale.examples[0];
+    assert!(example.story.iter().all(|step| step.line.is_some()), "each step has its line: {example:?}");
+    ended.saying(&example.explanation);
+}
+
+#[test]
 fn an_outbox_survives_the_faults_that_a_seed_draws_and_all_of_them_are_carried_out() {
     let faults = r#"
 [random_faults]
