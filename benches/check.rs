@@ -96,7 +96,7 @@ impl Output {
             operation: operation.clone(),
             kind: "purchase".to_owned(),
             part: Part::Load,
-            client: 0,
+            client: (number % 64) as u32,
             instance: "api-1".to_owned(),
             values,
         }))?;
@@ -116,7 +116,9 @@ impl Output {
             error: None,
             sent: self.at,
             attempts: 1,
-            kept: BTreeMap::from([("conflicts".to_owned(), json!(0))]),
+            kept: [("conflicts", 0), ("version", version), ("stock", 1_000_000 - sold)]
+                .map(|(name, value)| (name.to_owned(), json!(value)))
+                .into(),
         }))?;
         self.change("outbox", &event, ChangeKind::Update, row(json!({"$date": "2026-01-01T00:00:00Z"})))?;
         if number % 1_000 == 999 {

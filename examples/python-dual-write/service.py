@@ -22,7 +22,8 @@ SEND_TIMEOUT = 2.0
 BOUNDS = {"maxPoolSize": 20, "minPoolSize": 5, "connectTimeoutMS": 500, "serverSelectionTimeoutMS": 1000,
           "heartbeatFrequencyMS": 500, "timeoutMS": 2000}
 
-products = MongoClient(os.environ["MONGODB_URI"], w="majority", **BOUNDS).get_default_database().products
+CONCERNS = {"w": "majority", "readConcernLevel": "majority"}
+products = MongoClient(os.environ["MONGODB_URI"], **CONCERNS, **BOUNDS).get_default_database().products
 
 
 class Publisher:
@@ -80,10 +81,16 @@ class Shop(BaseHTTPRequestHandler):
     publisher = None
 
     def do_GET(self):
-        """The only thing to get is /health/ready."""
-        products.database.command("ping")
-        ready = self.publisher.has_id.is_set()
-        return self.answer(200 if ready else 503, {"ready": ready})
+        if self.path == "/health/ready":
+            products.database.command("ping")
+            ready = self.publisher.has_id.is_set()
+            return self.answer(200 if ready else 503, {"ready": ready})
+        _, _products, product = self.path.split("/")
+        try:
+            found = products.find_one({"_id": product}, {"_id": 0, "stock": 1, "version": 1})
+        except PyMongoError as error:
+            return self.answer(503, {"error": str(error)})
+        return self.answer(404, {"error": "no such product"}) if found is None else self.answer(200, found)
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -41,7 +41,7 @@ pub(super) fn check(facts: &Facts, chains: &Chains<'_>, is_counted: &[bool], abs
     if judgement.anomalies.iter().any(|anomaly| anomaly.count > 0) {
         for &document in &registers {
             if let Some(contradiction) = claims.contradiction(document) {
-                broken.push(claims.line(&contradiction), (document, contradiction));
+                broken.push(claims.line(document, &contradiction), (document, contradiction));
                 blamed += 1;
             }
         }
@@ -206,13 +206,13 @@ impl<'facts> Claims<'facts> {
         let is_confirmed = self.chains.confirmed(writer).any(|state| state == State { document, position });
         let confirmed = operation.completed.filter(|_| is_confirmed).map(|completed| completed.mark);
         let completed = confirmed.filter(|confirmed| confirmed.at < seen.at).unwrap_or(seen);
-        (operation.invoked, completed)
+        in_order(operation.invoked, completed)
     }
 
     fn asked(&self, reading: u32) -> (Mark, Mark) {
         let operation = &self.facts.operations[self.facts.readings[reading as usize].operation as usize];
         let completed = operation.completed.expect("only answers tell anything");
-        (operation.invoked, completed.mark)
+        in_order(operation.invoked, completed.mark)
     }
 
     /// The first contradiction in the order of the states. With every state written once, these are all there can be:
@@ -242,12 +242,14 @@ impl<'facts> Claims<'facts> {
         None
     }
 
-    fn line(&self, contradiction: &Contradiction) -> u64 {
-        match contradiction {
+    fn line(&self, document: u32, contradiction: &Contradiction) -> u64 {
+        match *contradiction {
             Contradiction::Never { reading, .. } | Contradiction::TooEarly { reading, .. } => {
-                self.asked(*reading).1.line
+                self.asked(reading).1.line
             }
-            Contradiction::OutOfOrder { .. } => 0,
+            Contradiction::OutOfOrder { early: position, .. } => {
+                self.facts.changes[self.chains.change(State { document, position }) as usize].mark.line
+            }
         }
     }
 }
@@ -336,6 +338,11 @@ impl Claims<'_> {
             change(late).version.unwrap_or_default(),
         ))
     }
+}
+
+/// Nothing ends before it began, whatever a history may say.
+fn in_order(invoked: Mark, completed: Mark) -> (Mark, Mark) {
+    (invoked, Mark { at: completed.at.max(invoked.at), ..completed })
 }
 
 /// Where the engine may say that something stands; beyond its lines, at the last.
