@@ -3,7 +3,7 @@
 //! States are told apart by their place in the order of commits and not by their version: where versions went wrong (a
 //! gap, a regression), that is found once, by its own family, and what readers were told is judged by what there was.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::history::entry::{Nanos, Outcome};
 use crate::history::facts::{Facts, Owner};
@@ -149,10 +149,14 @@ impl<'facts> Chains<'facts> {
     /// The states that an operation made and that were there when it was confirmed: of each document the first. A further
     /// one is a double-apply, and may come from an attempt that was given up and took effect later.
     pub(super) fn confirmed(&self, operation: u32) -> impl Iterator<Item = State> {
-        let is_ok = self.facts.operations[operation as usize].outcome() == Outcome::Ok;
-        let is_first =
-            move |state: &State| self.made(operation).find(|other| other.document == state.document) == Some(*state);
-        self.made(operation).filter(move |state| is_ok && is_first(state))
+        self.made(operation).filter(move |state| self.is_confirmed(operation, *state))
+    }
+
+    /// Whether a state is one of those.
+    pub(super) fn is_confirmed(&self, operation: u32, state: State) -> bool {
+        let is_alone = self.facts.change_places_of(operation).len() == 1;
+        let is_first = || self.made(operation).find(|other| other.document == state.document) == Some(state);
+        self.facts.operations[operation as usize].outcome() == Outcome::Ok && (is_alone || is_first())
     }
 
     /// The states that an operation made.

@@ -108,6 +108,8 @@ impl<'facts> Claims<'facts> {
             };
             match claims.claim(reading, document) {
                 Some(Claim::Never) if *absence != Absence::Decided => claims.unseen += 1,
+                // Right after the change itself is always a place for an answer that tells of one's own change.
+                Some(Claim::State(position)) if claims.writer(document, position) == Some(reading.operation) => {}
                 Some(claim) => claims.told[document as usize].push((place, claim)),
                 None => {}
             }
@@ -203,7 +205,7 @@ impl<'facts> Claims<'facts> {
         let seen = self.facts.changes[self.chains.change(State { document, position }) as usize].mark;
         let Some(writer) = self.writer(document, position) else { return (Mark { at: 0, ..seen }, seen) };
         let operation = &self.facts.operations[writer as usize];
-        let is_confirmed = self.chains.confirmed(writer).any(|state| state == State { document, position });
+        let is_confirmed = self.chains.is_confirmed(writer, State { document, position });
         let confirmed = operation.completed.filter(|_| is_confirmed).map(|completed| completed.mark);
         let completed = confirmed.filter(|confirmed| confirmed.at < seen.at).unwrap_or(seen);
         in_order(operation.invoked, completed)

@@ -12,7 +12,7 @@
 //!
 //! One sweep over time, one entry a document and one for each client that used it.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use super::chain::{Chains, State};
 use super::finding::{Finding, Tally};

@@ -53,12 +53,13 @@ fn run(count: usize, place: usize, wrong: Option<Wrong>) -> Vec<Entry> {
         order.swap(place, place + 1);
     }
     for number in order {
-        applies(&mut history, &names, number, if wrong == Some(Wrong::Misplaced) && number == place { 1 } else { 0 });
+        let is_misplaced = wrong == Some(Wrong::Misplaced) && number == place;
+        applies(&mut history, &names, number, number + usize::from(is_misplaced));
     }
     // The run's first records are of product-0.
     let record = place + 2;
     match wrong {
-        Some(Wrong::Redelivered) => applies(&mut history, &names, place, 0),
+        Some(Wrong::Redelivered) => applies(&mut history, &names, place, place),
         Some(Wrong::ReadAgain) => history.is_read_again(record, |_| {}),
         Some(Wrong::Rewritten) => history.is_read_again(record, |record| {
             record.headers.insert("ce_correlationid".to_owned(), "purchase-1".to_owned());
@@ -68,9 +69,10 @@ fn run(count: usize, place: usize, wrong: Option<Wrong>) -> Vec<Entry> {
     history.ends()
 }
 
-fn applies(history: &mut History, names: &[String], number: usize, further: i64) {
+/// An event is applied, read from this offset.
+fn applies(history: &mut History, names: &[String], number: usize, offset: usize) {
     history.projects(&names[number]);
-    history.stamps(1, number as i64 + further);
+    history.stamps(1, i64::try_from(offset).expect("a small number"));
 }
 
 fn found(judgement: &Judgement) -> BTreeMap<AnomalyKind, u64> {
