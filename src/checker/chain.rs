@@ -6,7 +6,7 @@
 use hashbrown::HashMap;
 
 use crate::history::entry::{Nanos, Outcome};
-use crate::history::facts::{Facts, Owner};
+use crate::history::facts::{DeclaredEffect, Facts, Owner};
 use crate::history::name::Name;
 use crate::history::reading::Reading;
 
@@ -122,10 +122,25 @@ impl<'facts> Chains<'facts> {
         self.documents[state.document as usize].changes[state.position as usize]
     }
 
-    /// The document that an answer tells of.
+    /// The document that an answer tells of. None where the answer confirms a change that is not there: that is a
+    /// lost-acknowledged-write, and explains whatever else is wrong with what it told.
     pub(super) fn document(&self, reading: &Reading) -> Option<u32> {
         let document = *self.document_of.get(&(reading.collection, reading.entity))?;
-        (!self.documents[document as usize].is_ambiguous).then_some(document)
+        let is_known = !self.documents[document as usize].is_ambiguous;
+        (is_known && !self.lacks_its_change(reading, document)).then_some(document)
+    }
+
+    fn lacks_its_change(&self, reading: &Reading, document: u32) -> bool {
+        let facts = self.facts;
+        let is_it = |effect: &DeclaredEffect| {
+            (effect.collection, effect.entity) == (reading.collection, reading.entity)
+                && facts.schema.collections[usize::from(effect.collection)].operation.is_some()
+        };
+        let kind = facts.operations[reading.operation as usize].kind;
+        let may_be_empty = kind.is_none_or(|kind| facts.schema.kinds[usize::from(kind)].may_be_empty);
+        !may_be_empty
+            && facts.declared_effects(reading.operation).iter().any(is_it)
+            && !self.made(reading.operation).any(|state| state.document == document)
     }
 
     /// The state that an answer tells of: the last one with this version, which is what speaks most for the answer.

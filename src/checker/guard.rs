@@ -18,7 +18,9 @@
 //!   - lost-event (wherever operations lead to events): at least one event was required; and where a relay was killed,
 //!     a row was waiting when it came back;
 //!   - lost-update: two operations on one entity were under way at once (else not checked: a load of one worker cannot
-//!     bring that about).
+//!     bring that about);
+//!   - what clients were told and how the log was read: `session`, `linear` and `poll` call themselves not checked where
+//!     nobody asked for what had changed, or nobody read what another had read.
 
 use std::collections::{BTreeMap, HashMap};
 

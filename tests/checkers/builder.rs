@@ -407,7 +407,7 @@ impl History {
         self.documents.insert(key, change.after.clone());
     }
 
-    /// The witness is handed again what it was handed as the record before last, `further` back.
+    /// The witness is handed this record of the run (counted from 0) again, changed.
     pub(crate) fn is_read_again(&mut self, number: usize, change: impl FnOnce(&mut Record)) {
         let records = self.entries.iter().filter_map(|entry| match entry {
             Entry::Record(record) => Some(record),

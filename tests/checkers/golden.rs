@@ -590,3 +590,13 @@ fn a_lost_update_is_counted_once_also_where_clients_were_told_of_it() {
         history.reads(1, "read-1", "product-1");
     });
 }
+
+#[test]
+fn a_confirmed_write_that_is_nowhere_is_lost_once_whatever_its_answer_told() {
+    shows("lost-acknowledged-write-told", &[(AnomalyKind::LostAcknowledgedWrite, 1)], |history| {
+        history.reads(2, "read-1", "product-1");
+        history.sends("purchase", "purchase-4", "product-1", 1);
+        history.hears("purchase-4", 2, 4);
+        history.reads(2, "read-2", "product-1");
+    });
+}
