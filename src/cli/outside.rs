@@ -1,5 +1,6 @@
 //! `torn check --model`: histories that others recorded, judged by the engine alone.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -236,7 +237,7 @@ impl Told<'_> {
             text.push_str(&paper.paragraph("  because ", &plain(reason)));
         }
         if let Some(picture) = picture {
-            text.push_str(&format!("  picture: {}\n", picture.display()));
+            let _ = writeln!(text, "  picture: {}", picture.display());
         }
         text
     }
@@ -248,7 +249,11 @@ impl Told<'_> {
         }
         let mut text = format!("{}\n", paper.paint(Tone::Bad, &line));
         for example in anomaly.examples.iter().take(EXAMPLES) {
-            let told = format!("{} ({})", plain(&example.explanation), self.places(&example.operations));
+            let mut told = plain(&example.explanation);
+            // Some sentences name the lines beside what stands on them.
+            if !told.contains("(line") {
+                let _ = write!(told, " ({})", self.places(&example.operations));
+            }
             text.push_str(&paper.paragraph("          - ", &told));
         }
         text

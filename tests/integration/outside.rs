@@ -201,7 +201,7 @@ fn a_report_of_etcds_robustness_tests_is_judged_key_by_key() {
             serde_json::json!({"process": 1 << 20, "f": "read", "key": last["key"], "type": kind, "value": value});
         lines.insert(0, read);
     }
-    let wrong: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let wrong = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
     fs::write(folder.path().join("wrong.jsonl"), wrong).expect("it can be written");
     let output = check(folder.path(), &["--model", "register", "wrong.jsonl"]);
     assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
