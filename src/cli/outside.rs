@@ -38,12 +38,24 @@ pub(crate) struct Options {
     /// kafka-log: the anomalies that make a history invalid, instead of those that do so for Jepsen
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', requires = "model")]
     forbid: Option<Vec<kafka::Kind>>,
-    /// kafka-log: of two sends to a key, the one at the lower offset depends on neither (Jepsen's `ww-deps`)
+    /// kafka-log: do not take the order of records for a dependency between their senders when looking for cycles (g0, g1c)
     #[arg(long, requires = "model")]
-    ww_deps: bool,
+    no_ww_deps: bool,
+    /// kafka-log: which order counts beside the data when looking for cycles
+    #[arg(long, value_enum, requires = "model")]
+    precedence: Option<Precedence>,
     /// register: write a picture of each history that is not linearizable into this folder
     #[arg(long, value_name = "FOLDER", requires = "model")]
     pictures: Option<PathBuf>,
+}
+
+/// An order between operations, whatever they did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Precedence {
+    /// One had ended before the other began: Jepsen's choice, and what is taken without this option
+    Realtime,
+    /// One process ran one after the other: finds g0-process and g1c-process
+    Process,
 }
 
 /// What the operations of a history are.
@@ -67,7 +79,12 @@ pub(super) fn check(model: Model, options: &Options, paths: &[PathBuf], format: 
                 return Err(foreign("register", "--pictures"));
             }
             let deciding = options.forbid.as_ref().map(|kinds| kinds.iter().copied().collect());
-            let told = kafka::Options { deciding, ww_deps: options.ww_deps, ..kafka::Options::default() };
+            let precedence = match options.precedence {
+                Some(Precedence::Process) => kafka::Precedence::Process,
+                Some(Precedence::Realtime) | None => kafka::Precedence::Realtime,
+            };
+            let ww_deps = !options.no_ww_deps;
+            let told = kafka::Options { deciding, ww_deps, precedence, ..kafka::Options::default() };
             let mut desk = Desk::new(options, format, "send, poll, txn, assign, subscribe, crash");
             desk.judge_all(paths, |history: kafka::History, budget| history.judge(&told, budget))
         }
@@ -75,8 +92,11 @@ pub(super) fn check(model: Model, options: &Options, paths: &[PathBuf], format: 
             if options.forbid.is_some() {
                 return Err(foreign("kafka-log", "--forbid"));
             }
-            if options.ww_deps {
-                return Err(foreign("kafka-log", "--ww-deps"));
+            if options.no_ww_deps {
+                return Err(foreign("kafka-log", "--no-ww-deps"));
+            }
+            if options.precedence.is_some() {
+                return Err(foreign("kafka-log", "--precedence"));
             }
             let told = register::Options::default();
             let mut desk = Desk::new(options, format, "read, write, cas, append");

@@ -115,6 +115,10 @@ fn wrong_usage_is_said_before_anything_is_read() {
     for (arguments, expected) in [
         (&["invalid.jsonl"][..], "say what they are with --model"),
         (&["--model", "register", "--forbid", "g1a", "valid.jsonl"], "only --model kafka-log knows --forbid"),
+        (
+            &["--model", "register", "--precedence", "process", "valid.jsonl"],
+            "only --model kafka-log knows --precedence",
+        ),
         (&["--model", "kafka-log", "--pictures", "p", "valid.jsonl"], "only --model register knows --pictures"),
         (
             &["--model", "kafka-log", "--forbid", "g9", "valid.jsonl"],

@@ -24,7 +24,8 @@ const ROWS_FOR_A_THREAD: usize = 10_000;
 pub struct Options {
     /// The kinds that make a history invalid; `None`: Jepsen's, see [`Kinds::deciding`]. All kinds are always reported.
     pub deciding: Option<Kinds>,
-    /// Whether the order of messages in a log counts as a dependency between their senders when cycles are looked for.
+    /// Whether the order of messages in a log counts as a dependency between their senders when cycles are looked for;
+    /// on by default, as on the command line of Jepsen's tests of Kafka and Redpanda.
     pub ww_deps: bool,
     /// Which order between operations counts beside their data when cycles are looked for.
     pub precedence: Precedence,
@@ -44,7 +45,7 @@ pub enum Precedence {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { deciding: None, ww_deps: false, precedence: Precedence::default(), examples: EXAMPLES_AT_MOST }
+        Self { deciding: None, ww_deps: true, precedence: Precedence::default(), examples: EXAMPLES_AT_MOST }
     }
 }
 

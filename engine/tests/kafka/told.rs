@@ -24,7 +24,7 @@ pub(crate) fn read<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Histo
 
 /// Keeps every item as an example.
 pub(crate) fn everything() -> Options {
-    Options { examples: usize::MAX, ..Options::default() }
+    Options { examples: usize::MAX, ww_deps: false, ..Options::default() }
 }
 
 pub(crate) fn judge(operations: &[Json], options: &Options) -> Judgement {
