@@ -63,11 +63,13 @@ fn cut(mut bytes: impl Read, longest: u64, sender: &SyncSender<Result<Block, Tro
     loop {
         let searched = rest.len();
         rest.reserve(STEP);
-        let read = bytes.by_ref().take(STEP as u64).read_to_end(&mut rest).map_err(Trouble::Io)?;
-        let is_last = read == 0;
+        let read = bytes.by_ref().take(STEP as u64).read_to_end(&mut rest);
+        let is_last = matches!(read, Ok(0));
         let whole = match memchr::memrchr(b'\n', &rest[searched..]) {
             _ if is_last => rest.len(),
             Some(end) => searched + end + 1,
+            // Of a stream that breaks off, the whole lines are handed over first.
+            None if read.is_err() => 0,
             None if rest.len() as u64 > longest => {
                 return Err(Trouble::Line(line, format!("longer than {} MiB (--memory)", longest >> 20)));
             }
@@ -80,7 +82,7 @@ fn cut(mut bytes: impl Read, longest: u64, sender: &SyncSender<Result<Block, Tro
             Trouble::Line(u32::MAX, "a file of more lines than can be counted in 32 bits; split it".to_owned())
         })?;
         let wanted = block.text.is_empty() || sender.send(Ok(block)).is_ok();
-        if is_last || !wanted {
+        if is_last || !wanted || read? == 0 {
             return Ok(());
         }
     }

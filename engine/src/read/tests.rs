@@ -226,6 +226,18 @@ fn what_comes_before_a_mistake_has_been_handed_over() {
 }
 
 #[test]
+fn of_a_stream_that_breaks_off_the_whole_lines_are_handed_over() {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    for number in 0..1_000 {
+        writeln!(encoder, "{{\"id\":{number},\"history\":[]}}").expect("memory can be written");
+    }
+    let whole = encoder.finish().expect("memory can be written");
+    let (found, result) = histories(&whole[..whole.len() / 2]);
+    assert!(found.len() > 100 && found.len() < 1_000, "{}", found.len());
+    assert!(result.is_err());
+}
+
+#[test]
 fn deep_nesting_is_refused_and_harms_nobody() {
     let deep = "[".repeat(1_000_000);
     let ok = r#"{"process":1,"type":"ok","f":"r"}"#;

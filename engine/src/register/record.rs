@@ -241,7 +241,8 @@ fn misfit(function: Function, value: Part) -> String {
         Part::One(Element::Pair(..)) | Part::Two(..) => "a list",
         Part::One(Element::Nonsense(what)) | Part::Nonsense(what) => what,
     };
-    format!("`value` of a {} is {found}; it must be {wanted}", function.name())
+    let article = if function == Function::Append { "an" } else { "a" };
+    format!("`value` of {article} {} is {found}; it must be {wanted}", function.name())
 }
 
 /// The visits of everything that is a value or certainly none: shared by whole values, elements and keys.
