@@ -1,7 +1,5 @@
 //! From committed changes to the log: every required event is there, once, in order, and nothing else is.
 
-use std::collections::HashMap;
-
 use super::absence::Absence;
 use super::effect::Unread;
 use super::finding::{Finding, Tally};
@@ -9,7 +7,7 @@ use super::story::{Story, operation_title, record_title, seconds, told, version}
 use super::verdict::{AnomalyKind, Example, Place};
 use crate::history::entry::Outcome;
 use crate::history::facts::{Change, DeclaredEvent, Facts, Record, Row};
-use crate::history::name::Name;
+use crate::history::name::{Name, NameMap};
 
 const NO_EVENT: &str = "no operation of the manifest leads to an event";
 
@@ -65,7 +63,7 @@ enum Stuck<'facts> {
 
 /// Lost-event, stuck-event and torn-publication: one cause, one count.
 fn missing(facts: &Facts, absence: &Absence, unread: &[Unread<'_>]) -> Vec<Finding> {
-    let pending: HashMap<(Name, Name, Name), &Row> = facts
+    let pending: NameMap<(Name, Name, Name), &Row> = facts
         .rows
         .iter()
         .filter(|row| row.is_pending())
@@ -161,8 +159,8 @@ enum Disorder<'facts> {
 /// operation may tell of the same version.
 fn reordered(facts: &Facts) -> Finding {
     let mut disorder = Tally::new();
-    let mut highest: HashMap<(u16, Name, i32), &Record> = HashMap::new();
-    let mut home: HashMap<(u16, Name), (&Record, bool)> = HashMap::new();
+    let mut highest: NameMap<(u16, Name, i32), &Record> = NameMap::default();
+    let mut home: NameMap<(u16, Name), (&Record, bool)> = NameMap::default();
     let mut has_sequence = false;
     for group in &facts.groups {
         let record = &facts.records[group.first as usize];

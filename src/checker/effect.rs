@@ -1,15 +1,14 @@
 //! From the log to consumers' views: every event that is in the log was applied once, and the views are what it says.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::absence::Absence;
 use super::finding::{Finding, Tally};
 use super::story::{Story, record_title, seconds};
 use super::verdict::{AnomalyKind, Example, Place};
-use crate::history::attribution::State;
 use crate::history::entry::{ChangeKind, Nanos};
-use crate::history::facts::{Effect, Facts, Record};
-use crate::history::name::{Cell, Name, Number};
+use crate::history::facts::{Change, Effect, Facts, Record};
+use crate::history::name::{Cell, Name, NameMap, Number};
 use crate::history::schema::{ConsumerSchema, Input};
 use crate::scenario::manifest::ConsumerMode;
 
@@ -110,7 +109,7 @@ struct Applied<'facts> {
     /// Applications to one document beyond the first, each with the first.
     further: Vec<(&'facts Effect, &'facts Effect)>,
     /// The group that each entity applied last.
-    last: HashMap<Name, u32>,
+    last: NameMap<Name, u32>,
     /// Entities that applied what the log does not hold: their fold means nothing, and a guard says so.
     unfoldable: HashSet<Name>,
 }
@@ -120,12 +119,12 @@ impl<'facts> Applied<'facts> {
         let mut applied = Self {
             counts: vec![0; facts.groups.len()],
             further: Vec::new(),
-            last: HashMap::new(),
+            last: NameMap::default(),
             unfoldable: HashSet::new(),
         };
         // Nearly every event is applied to one document; the map holds what was applied to others as well.
         let mut first: Vec<Option<&Effect>> = vec![None; facts.groups.len()];
-        let mut elsewhere: HashMap<(u32, Name), &Effect> = HashMap::new();
+        let mut elsewhere: NameMap<(u32, Name), &Effect> = NameMap::default();
         let document = |effect: &Effect| facts.changes[effect.change as usize].id;
         for effect in facts.effects.iter().filter(|effect| effect.consumer == consumer) {
             let change = &facts.changes[effect.change as usize];
@@ -179,7 +178,7 @@ fn divergences<'facts>(facts: &'facts Facts, place: u16, applied: &Applied<'_>) 
     let fields: Vec<u16> = consumer.add.iter().chain(&consumer.set).map(|(field, _)| *field).collect();
     let initial = initial_views(facts, consumer, &fields);
     let nothing = vec![Cell::Missing; fields.len()];
-    let mut entities: BTreeMap<Name, Expectation<'_>> = BTreeMap::new();
+    let mut entities: NameMap<Name, Expectation<'_>> = NameMap::default();
     let start = |entity: Name| {
         let cells = initial.get(&entity).unwrap_or(&nothing).clone();
         Expectation { by_log: cells.clone(), by_effects: cells, last: None }
@@ -203,21 +202,24 @@ fn divergences<'facts>(facts: &'facts Facts, place: u16, applied: &Applied<'_>) 
             }
         }
     }
-    let views: HashMap<Name, &State> = facts
+    let views: NameMap<Name, &Change> = facts
         .final_views()
-        .iter()
-        .filter(|(collection, _, _)| *collection == consumer.collection)
-        .map(|(_, entity, state)| (*entity, state))
+        .filter(|change| change.collection == consumer.collection)
+        .map(|change| (change.entity, change))
         .collect();
     for entity in views.keys().chain(initial.keys()) {
         entities.entry(*entity).or_insert_with(|| start(*entity));
     }
-    let found =
-        |entity: &Name, field: u16| views.get(entity).map_or(Cell::Missing, |state| state.cells[usize::from(field)]);
+    let found = |entity: &Name, field: u16| {
+        views.get(entity).map_or(Cell::Missing, |view| facts.cells(view)[usize::from(field)])
+    };
     let differing = |entity: &Name, expected: &[Cell]| {
         fields.iter().zip(expected).position(|(field, expected)| !is_same(found(entity, *field), *expected))
     };
     let mut divergences = Vec::new();
+    // In the order in which the history names them.
+    let mut entities: Vec<(Name, Expectation<'_>)> = entities.into_iter().collect();
+    entities.sort_unstable_by_key(|(entity, _)| *entity);
     for (entity, expectation) in entities.iter().filter(|(entity, _)| !applied.unfoldable.contains(entity)) {
         let Some(position) = differing(entity, &expectation.by_log) else { continue };
         if consumer.mode == ConsumerMode::Each && differing(entity, &expectation.by_effects).is_none() {

@@ -234,8 +234,7 @@ fn fault_exercised(facts: &Facts, fault: &Fault) -> Check {
         return unknown(name, format!("{what} was never confirmed to be healed"));
     };
     let end = healed.at.saturating_add(RECOVERY);
-    let next = facts.activity.partition_point(|at| *at < confirmed.at);
-    if facts.activity.get(next).is_some_and(|at| *at <= end) {
+    if facts.activity.is_any_within(confirmed.at, end) {
         return valid(name);
     }
     let (from, to) = (seconds(facts, confirmed.at), seconds(facts, end));

@@ -3,6 +3,9 @@
 //! Checks are merged worst first: invalid, unknown, valid. One rule stands above: of a history that was cut short the
 //! verdict is unknown whatever it shows, because nobody can say what the rest held; what presence shows is listed.
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use super::absence::{Absence, cut_short};
 use super::chain::Chains;
 use super::finding::{Doubt, Finding};
@@ -15,17 +18,7 @@ use crate::scenario::resolved::Resolved;
 /// Judges a history.
 pub fn judge(resolved: &Resolved, facts: &Facts) -> Judgement {
     let absence = Absence::of(facts);
-    let survey = effect::survey(facts, &absence);
-    let mut findings = delivery::check(facts, &absence, &survey.unread);
-    findings.extend(survey.findings);
-    findings.extend(stock::check(facts));
-    findings.extend(version::check(facts));
-    findings.push(acknowledgement::check(facts, &absence));
-    let chains = Chains::of(facts);
-    let sessions = session::survey(facts, &chains);
-    findings.push(linear::check(facts, &chains, &sessions.is_counted, &absence));
-    findings.extend(sessions.findings);
-    findings.extend(poll::check(facts));
+    let mut findings = findings(facts, &absence);
     findings.sort_by_key(|finding| finding.kind);
 
     let forbidden = &resolved.manifest.forbidden;
@@ -57,6 +50,28 @@ pub fn judge(resolved: &Resolved, facts: &Facts) -> Judgement {
     let as_expected = cut.is_none() && is_decided && objections.is_empty();
     reasons.extend(objections);
     Judgement { format: FORMAT, verdict, as_expected, reasons, operations: count(facts), anomalies, checks }
+}
+
+/// What the families find, half of them beside the other half.
+fn findings(facts: &Facts, absence: &Absence) -> Vec<Finding> {
+    thread::scope(|scope| {
+        let beside = scope.spawn(|| {
+            let mut findings = stock::check(facts);
+            findings.extend(version::check(facts));
+            findings.push(acknowledgement::check(facts, absence));
+            findings.extend(poll::check(facts));
+            findings
+        });
+        let survey = effect::survey(facts, absence);
+        let mut findings = delivery::check(facts, absence, &survey.unread);
+        findings.extend(survey.findings);
+        let chains = Chains::of(facts);
+        let sessions = session::survey(facts, &chains);
+        findings.push(linear::check(facts, &chains, &sessions.is_counted, absence));
+        findings.extend(sessions.findings);
+        findings.extend(beside.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        findings
+    })
 }
 
 fn weight(check: CheckVerdict) -> Verdict {

@@ -130,7 +130,7 @@ impl<'facts> Claims<'facts> {
         let state = self.facts.cells(&self.facts.changes[self.chains.change(State { document, position }) as usize]);
         let kind = self.facts.operations[reading.operation as usize].kind?;
         let answer = &self.facts.schema.kinds[usize::from(kind)].answers[usize::from(reading.answer)];
-        let differs = |(field, told): (&(u16, String), &Cell)| {
+        let differs = |(field, told): (&(u16, u16), &Cell)| {
             !matches!(told, Cell::Missing) && !told.is_same(state[usize::from(field.0)])
         };
         let wrong = answer.fields.iter().zip(self.facts.told(reading)).position(differs);

@@ -1,13 +1,11 @@
 //! What changes did to quantities: lost updates, doubled ones, more taken than there was.
 
-use std::collections::HashMap;
-
 use super::finding::{Finding, Tally};
 use super::story::{Story, document, operation_title, seconds, told};
 use super::verdict::{AnomalyKind, Example};
 use crate::history::entry::{ChangeKind, Outcome};
 use crate::history::facts::{Change, DeclaredEffect, Facts, Owner};
-use crate::history::name::{Cell, Name, Number};
+use crate::history::name::{Cell, Name, NameMap, Number};
 use crate::history::schema::{Motion, Move};
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
@@ -125,7 +123,7 @@ fn quantities(facts: &Facts) -> Vec<Finding> {
     }
     let (mut oversold, mut negative) = (Tally::new(), Tally::new());
     // What there is by right: the initial quantity and what was added, less what was taken, in commit order.
-    let mut rest: HashMap<(u16, Name), Number> = HashMap::new();
+    let mut rest: NameMap<(u16, Name), Number> = NameMap::default();
     for change in &facts.changes {
         let Some(field) = facts.schema.collections[usize::from(change.collection)].stock else { continue };
         let document = (change.collection, change.id);
@@ -146,12 +144,9 @@ fn quantities(facts: &Facts) -> Vec<Finding> {
         let rest = rest.entry(document).or_insert(before);
         match change.owner {
             Owner::Operation(operation) => {
-                let moves: Vec<&Move> = declared(facts, operation, change)
-                    .flat_map(|effect| facts.moves(effect))
-                    .filter(|motion| motion.field == field)
-                    .collect();
+                let moves = declared(facts, operation, change).flat_map(|effect| facts.moves(effect));
                 let has = *rest;
-                let takes = settle(rest, &moves);
+                let takes = settle(rest, moves.filter(|motion| motion.field == field));
                 if takes && rest.is_negative() {
                     oversold.push(change.mark.line, (change, operation, has));
                 }
@@ -171,7 +166,7 @@ fn quantities(facts: &Facts) -> Vec<Finding> {
 }
 
 /// Applies an operation's moves to what there is, and says whether it took something.
-fn settle(rest: &mut Number, moves: &[&Move]) -> bool {
+fn settle<'facts>(rest: &mut Number, moves: impl Iterator<Item = &'facts Move>) -> bool {
     let mut takes = false;
     for motion in moves {
         let Some(value) = motion.value.number() else { continue };

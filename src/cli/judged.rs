@@ -65,7 +65,7 @@ pub(crate) fn judge_and_report(folder: RunFolder) -> Result<Judged, Failure> {
 /// # Errors
 /// When its history cannot be read.
 pub(crate) fn judge(folder: &RunFolder, file: &RunFile) -> Result<Judgement, Failure> {
-    let facts = Facts::read(&file.resolved, Reader::open(&folder.history())?)?;
+    let facts = Facts::read_file(&file.resolved, &folder.history())?;
     Ok(checker::judge(&file.resolved, &facts))
 }
 

@@ -4,17 +4,13 @@
 //! A change belongs to operation X iff its after-image names X and it inserted the document or raised its version;
 //! where a collection has no version, iff it inserted the document or changed an observed field or the stamp itself.
 
-use std::hash::{DefaultHasher, Hasher};
-
-use serde_json::Value;
-
 use super::entry::ChangeKind;
 use super::name::{Cell, Name, Names};
-use super::schema::{CollectionSchema, ConsumerSchema, text_of};
+use super::schema::{CollectionSchema, ConsumerSchema, row};
 
 /// What the manifest lets us see of one document at one moment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct State {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct State<'cells> {
     /// The entity key; the document's id where the manifest's pointer leads nowhere.
     pub entity: Name,
     /// The version.
@@ -22,26 +18,24 @@ pub struct State {
     /// The operation id that the document carries.
     pub stamp: Option<Name>,
     /// The observed fields, in the order of the schema.
-    pub cells: Vec<Cell>,
+    pub cells: &'cells [Cell],
 }
 
-impl State {
-    /// Reads a document.
-    pub fn read(collection: &CollectionSchema, id: Name, document: &Value, names: &mut Names) -> Self {
-        let entity = collection.entity.find(document).and_then(text_of).map(|text| names.intern(&text));
-        let stamp = collection.operation.as_ref().and_then(|path| path.find(document)).and_then(text_of);
+impl<'cells> State<'cells> {
+    /// What a row of [`CollectionSchema::row`] says.
+    pub fn of(id: Name, row: &'cells [Cell]) -> Self {
         Self {
-            entity: entity.unwrap_or(id),
-            version: collection.version.as_ref().and_then(|path| path.find(document)).and_then(Value::as_i64),
-            stamp: stamp.map(|text| names.intern(&text)),
-            cells: collection.fields.iter().map(|path| Cell::read(path.find(document), names)).collect(),
+            entity: row[row::ENTITY].text().unwrap_or(id),
+            version: row[row::VERSION].integer(),
+            stamp: row[row::STAMP].text(),
+            cells: &row[row::FIELDS..],
         }
     }
 }
 
 /// Whether the change is the system's own and its state before is known: the harness's setup, what was there before,
 /// and a delta without a known document are never judged.
-pub fn is_judged(kind: ChangeKind, before: Option<&State>) -> bool {
+pub fn is_judged(kind: ChangeKind, before: Option<&State<'_>>) -> bool {
     match kind {
         ChangeKind::Snapshot | ChangeKind::Setup | ChangeKind::Delete => false,
         ChangeKind::Update => before.is_some(),
@@ -50,7 +44,7 @@ pub fn is_judged(kind: ChangeKind, before: Option<&State>) -> bool {
 }
 
 /// The operation id that a judged change belongs to, if any.
-pub fn owner(collection: &CollectionSchema, before: Option<&State>, after: &State) -> Option<Name> {
+pub fn owner(collection: &CollectionSchema, before: Option<&State<'_>>, after: &State<'_>) -> Option<Name> {
     let is_effective = match before {
         None => true,
         Some(before) if collection.version.is_some() => has_risen(before, after),
@@ -63,11 +57,11 @@ pub fn owner(collection: &CollectionSchema, before: Option<&State>, after: &Stat
 /// application if a field that events add to has changed, or the version rose.
 pub fn application(
     consumer: &ConsumerSchema,
-    before: Option<&State>,
-    after: &State,
+    before: Option<&State<'_>>,
+    after: &State<'_>,
     names: &mut Names,
 ) -> Option<(Name, Name)> {
-    let cell = |state: &State, field: u16| state.cells[usize::from(field)];
+    let cell = |state: &State<'_>, field: u16| state.cells[usize::from(field)];
     let is_applied = before.is_none_or(|before| {
         let changed = |field: u16| cell(before, field) != cell(after, field);
         changed(consumer.event)
@@ -83,7 +77,7 @@ pub fn application(
     Some((operation, event))
 }
 
-fn has_risen(before: &State, after: &State) -> bool {
+fn has_risen(before: &State<'_>, after: &State<'_>) -> bool {
     after.version.is_some_and(|after| before.version.is_none_or(|before| after > before))
 }
 
@@ -102,39 +96,8 @@ pub fn full_event_id(source: &str, event: &str) -> Option<String> {
     (!source.is_empty()).then(|| format!("{source}/{event}"))
 }
 
-/// A fingerprint of a document that does not depend on the order of its fields.
-pub fn fingerprint(value: &Value) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    match value {
-        Value::Null => hasher.write_u8(0),
-        Value::Bool(truth) => hasher.write(&[1, u8::from(*truth)]),
-        Value::Number(number) => {
-            hasher.write_u8(2);
-            match number.as_i64() {
-                Some(integer) => hasher.write_i64(integer),
-                None => hasher.write(number.to_string().as_bytes()),
-            }
-        }
-        Value::String(text) => {
-            hasher.write_u8(3);
-            hasher.write(text.as_bytes());
-        }
-        Value::Array(items) => {
-            hasher.write_u8(4);
-            for item in items {
-                hasher.write_u64(fingerprint(item));
-            }
-        }
-        Value::Object(fields) => {
-            let sum = fields.iter().fold(0_u64, |sum, (name, value)| {
-                let mut field = DefaultHasher::new();
-                field.write(name.as_bytes());
-                field.write_u64(fingerprint(value));
-                sum.wrapping_add(field.finish())
-            });
-            hasher.write_u8(5);
-            hasher.write_u64(sum);
-        }
-    }
-    hasher.finish()
+/// Whether a stamped id is the full id of this event.
+pub fn is_full_event_id(stamped: &str, source: &str, event: &str) -> bool {
+    let rest = stamped.strip_suffix(event).and_then(|rest| rest.strip_suffix('/'));
+    !source.is_empty() && rest == Some(source)
 }

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+pub use torn_scan::word::{ChangeKind, Outcome, Part};
+
+pub use super::sample::{MongodbSample, ProcessSample, Sample};
 
 /// The version of the history's format, in `run.json` and in the first line.
 pub const FORMAT: u32 = 1;
@@ -104,16 +107,6 @@ pub enum PhaseName {
     Stop,
 }
 
-/// Which part of the load an operation belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Part {
-    /// Judged, not measured.
-    WarmUp,
-    /// Judged and measured.
-    Load,
-}
-
 /// The start of an operation. Queued to the recorder before its request leaves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Invoke {
@@ -150,18 +143,6 @@ pub struct Attempt {
     pub key: String,
     /// The instance it is sent to.
     pub instance: String,
-}
-
-/// What a client knows in the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// It took effect.
-    Ok,
-    /// It certainly had no effect.
-    Fail,
-    /// It may have had one.
-    Info,
 }
 
 /// The end of an operation.
@@ -207,24 +188,6 @@ pub struct Change {
     /// Session and number of the transaction, where there was one. Its changes share their operation time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<String>,
-}
-
-/// What was done to a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ChangeKind {
-    /// It was there before the stream began (never judged).
-    Snapshot,
-    /// Inserted by the harness itself during setup (never judged; it gives the first state).
-    Setup,
-    /// Inserted.
-    Insert,
-    /// Updated by a delta.
-    Update,
-    /// Replaced as a whole.
-    Replace,
-    /// Deleted.
-    Delete,
 }
 
 /// One committed record of an observed topic.
@@ -323,53 +286,6 @@ pub enum ProcessStep {
     Exited,
     /// The harness ended it in order, at the end of the run.
     Stopped,
-}
-
-/// What was measured at one moment.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Sample {
-    /// When.
-    pub at: Nanos,
-    /// From `serverStatus`; counters count from the server's start.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mongodb: Option<MongodbSample>,
-    /// Unpublished rows by outbox collection.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub backlog: BTreeMap<String, u64>,
-    /// Records not yet committed by a consumer (the manifest's name).
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub lag: BTreeMap<String, u64>,
-    /// Next offset to read as the group has committed it, by consumer, then `topic/partition`. Absent: none yet.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub committed: BTreeMap<String, BTreeMap<String, i64>>,
-    /// By instance, dependency, and `torn` itself.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub processes: BTreeMap<String, ProcessSample>,
-    /// Operations under way.
-    #[serde(default)]
-    pub in_flight: u64,
-}
-
-/// A part of `serverStatus`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MongodbSample {
-    /// `metrics.operation.writeConflicts`.
-    pub write_conflicts: u64,
-    /// `transactions.totalAborted`.
-    pub transactions_aborted: u64,
-    /// `transactions.totalCommitted`.
-    pub transactions_committed: u64,
-    /// `connections.current`.
-    pub connections: u64,
-}
-
-/// What one process has used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProcessSample {
-    /// User and system time since its start, milliseconds.
-    pub cpu_ms: u64,
-    /// Resident memory, bytes.
-    pub rss: u64,
 }
 
 /// A document as the final read found it.

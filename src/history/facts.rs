@@ -4,15 +4,22 @@
 //! Tables hold plain numbers and point at each other by place, so a million operations fit in memory. The places are
 //! in the order of the history.
 
-use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
 
-use super::attribution::State;
+use torn_scan::block;
+
+use super::activity::Activity;
+use super::digest::Sheet;
 use super::entry::{
     ChangeKind, Drain, Entry, FaultStep, Nanos, Outcome, Phase, PhaseName, ProcessEvent, Sample, WitnessEvent,
 };
+pub use super::final_read::FinalReads;
 use super::fold::Fold;
+use super::group::Grouping;
+use super::list::Lists;
 use super::name::{Cell, Name, Names};
-use super::reader::ReadError;
+use super::reader::{ReadError, Reader};
 use super::reading::{Reading, Sighting};
 use super::schema::{Move, Schema};
 use crate::scenario::resolved::Resolved;
@@ -248,47 +255,6 @@ impl Fault {
     }
 }
 
-/// What the final reads say about the fold of the witness.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FinalReads {
-    /// Collections that were read to their end, with the announced number of documents.
-    pub collections: Vec<String>,
-    /// Where fold and final read differ, in the order of the schema, as plain sentences.
-    pub differences: Vec<String>,
-    /// How many differences there are.
-    pub count: u64,
-}
-
-/// Places of one table, by a place in another.
-#[derive(Debug, Default)]
-pub(super) struct Lists {
-    starts: Vec<u32>,
-    items: Vec<u32>,
-}
-
-impl Lists {
-    pub(super) fn new(length: usize, pairs: impl Iterator<Item = (u32, u32)> + Clone) -> Self {
-        let mut starts = vec![0_u32; length + 1];
-        for (key, _) in pairs.clone() {
-            starts[key as usize + 1] += 1;
-        }
-        for place in 0..length {
-            starts[place + 1] += starts[place];
-        }
-        let mut next = starts.clone();
-        let mut items = vec![0; starts[length] as usize];
-        for (key, item) in pairs {
-            items[next[key as usize] as usize] = item;
-            next[key as usize] += 1;
-        }
-        Self { starts, items }
-    }
-
-    fn of(&self, key: u32) -> &[u32] {
-        &self.items[self.starts[key as usize] as usize..self.starts[key as usize + 1] as usize]
-    }
-}
-
 /// Everything that checkers work on.
 #[derive(Debug)]
 pub struct Facts {
@@ -334,17 +300,19 @@ pub struct Facts {
     pub drain: Option<Drain>,
     /// How the run ended.
     pub end: Option<super::entry::End>,
-    /// When something was invoked, answered, changed or recorded, in order of time.
-    pub activity: Vec<Nanos>,
+    /// When something was invoked, answered, changed or recorded.
+    pub activity: Activity,
+    /// The empty text, for what a row or record does not say.
+    pub(super) nothing: Name,
     pub(super) cells: Vec<Cell>,
     pub(super) moves: Vec<Move>,
     pub(super) declared_effects: Vec<DeclaredEffect>,
     pub(super) declared_events: Vec<DeclaredEvent>,
     pub(super) operation_by_name: Vec<u32>,
-    pub(super) group_by_key: HashMap<(u16, Name, Name, Name), u32>,
+    pub(super) grouping: Grouping,
     pub(super) changes_of: Lists,
     pub(super) rows_of: Lists,
-    pub(super) final_views: Vec<(u16, Name, State)>,
+    pub(super) final_views: Vec<u32>,
 }
 
 /// The mark of a name that is no operation's.
@@ -360,10 +328,37 @@ impl Facts {
         I: IntoIterator<Item = Result<(u64, Entry), ReadError>>,
     {
         let mut fold = Fold::new(resolved);
+        let (outline, mut sheet) = (fold.outline(), Sheet::default());
         for entry in entries {
             let (line, entry) = entry?;
-            fold.feed(line, entry);
+            sheet.clear();
+            sheet.take(&outline, entry);
+            fold.feed(line, &mut sheet);
         }
+        Ok(fold.finish())
+    }
+
+    /// Builds the facts of a stored history, with a thread for each core.
+    ///
+    /// # Errors
+    /// When it cannot be read: as [`Reader`] says it.
+    pub fn read_file(resolved: &Resolved, path: &Path) -> Result<Self, ReadError> {
+        Reader::open(path)?;
+        let io = |source| ReadError::Io { path: path.to_owned(), source };
+        let file = File::open(path).map_err(io)?;
+        let mut fold = Fold::new(resolved);
+        let outline = fold.outline();
+        let mut line = 1;
+        let read = |block: &block::Block, sheet: &mut Sheet| sheet.read(&outline, block);
+        let take = |sheet: &mut Sheet| {
+            fold.feed(line, sheet);
+            if let Some((offset, reason)) = sheet.broken.take() {
+                return Err(ReadError::Line { path: path.to_owned(), line: line + u64::from(offset), reason });
+            }
+            line += u64::from(sheet.batch.lines);
+            Ok(())
+        };
+        block::in_order(&file, block::threads(), read, take).map_err(io)??;
         Ok(fold.finish())
     }
 
@@ -380,6 +375,11 @@ impl Facts {
     /// The operation that was sent with this id as its key.
     pub fn operation_of(&self, name: Name) -> Option<u32> {
         self.operation_by_name.get(name.index()).copied().filter(|&place| place != NO_OPERATION)
+    }
+
+    /// The operation id that a key was sent for, or the key itself if it was never sent.
+    pub(super) fn traced(&self, key: Name) -> Name {
+        self.operation_of(key).map_or(key, |place| self.operations[place as usize].id)
     }
 
     /// The documents that an operation declares to change.
@@ -449,7 +449,7 @@ impl Facts {
     /// The records of one event that an operation declares, if there are any.
     pub fn group_of(&self, operation: u32, event: &DeclaredEvent) -> Option<u32> {
         let id = self.operations[operation as usize].id;
-        self.group_by_key.get(&(event.topic, id, event.kind, event.subject)).copied()
+        self.grouping.find(&self.records, id, (event.topic, event.kind, event.subject))
     }
 
     /// The outbox rows of an operation, in order.
@@ -457,9 +457,9 @@ impl Facts {
         self.rows_of.of(operation).iter().map(|&row| &self.rows[row as usize])
     }
 
-    /// Every document of a view at the end: collection, entity, state.
-    pub fn final_views(&self) -> &[(u16, Name, State)] {
-        &self.final_views
+    /// The last change of every document of a view that is there at the end.
+    pub fn final_views(&self) -> impl Iterator<Item = &Change> {
+        self.final_views.iter().map(|&change| &self.changes[change as usize])
     }
 }
 

@@ -8,9 +8,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::attribution::{State, application, full_event_id, is_judged, owner};
 use super::entry::{Change, ChangeKind, Complete, Entry, Invoke, Outcome, Record};
-use super::fold::is_published;
-use super::name::{Name, Names};
-use super::schema::{Schema, Variables};
+use super::name::{Cell, Name, Names};
+use super::schema::{Declaration, Schema, row};
 use crate::scenario::manifest::ConsumerMode;
 use crate::scenario::resolved::Resolved;
 
@@ -49,7 +48,8 @@ pub struct Obligations {
     event_by_id: HashMap<(u16, Name, Name), u32>,
     /// Effects whose record was not seen yet: consumer, operation, event id.
     early: HashSet<(u16, Name, Name)>,
-    states: HashMap<(u16, Name), State>,
+    /// Rows of cells, as [`row`] lays them out.
+    states: HashMap<(u16, Name), Vec<Cell>>,
     pending_rows: HashSet<(u16, Name)>,
     offsets: HashMap<(u16, i32), i64>,
     missing_events: u64,
@@ -108,13 +108,14 @@ impl Obligations {
 
     fn invoke(&mut self, invoke: &Invoke) {
         let Some(kind) = self.schema.kind(&invoke.kind) else { return };
-        let variables = Variables { operation: &invoke.operation, values: &invoke.values };
-        let Some(declaration) = self.schema.declare(kind, variables, &mut self.names) else { return };
-        let names = &mut self.names;
-        let id = names.intern(&invoke.operation);
-        let documents = declaration.effects.iter().map(|(place, entity, _)| (*place, names.intern(entity))).collect();
-        let events = declaration.events.iter();
-        let events = events.map(|(topic, kind, subject)| (*topic, names.intern(kind), names.intern(subject))).collect();
+        let id = self.names.intern(&invoke.operation);
+        let (mut cells, mut declaration) = (Vec::new(), Declaration::default());
+        self.schema.kinds[usize::from(kind)].read(&invoke.values, &mut self.names, &mut cells);
+        if self.schema.declare(kind, id, &cells, &mut self.names, &mut declaration).is_none() {
+            return;
+        }
+        let documents = declaration.effects.iter().map(|(collection, entity, _)| (*collection, *entity)).collect();
+        let events = declaration.events;
         let is_observed = self.schema.kinds[usize::from(kind)].is_observed;
         self.promise_by_key.insert(id, self.promises.len() as u32);
         self.promises.push(Promise { id, is_observed, documents, events });
@@ -134,8 +135,10 @@ impl Obligations {
         let Some(collection) = self.schema.collection(&change.collection) else { return };
         let id = self.names.intern(&change.id);
         let schema = &self.schema.collections[usize::from(collection)];
-        if let Some(outbox) = &schema.outbox {
-            if change.kind == ChangeKind::Delete || is_published(outbox, &change.after) {
+        let mut cells = Vec::new();
+        schema.row.read(&change.after, &mut self.names, &mut cells);
+        if schema.outbox.is_some() {
+            if change.kind == ChangeKind::Delete || cells[row::PUBLISHED] != Cell::Missing {
                 self.pending_rows.remove(&(collection, id));
             } else {
                 self.pending_rows.insert((collection, id));
@@ -148,7 +151,8 @@ impl Obligations {
         }
         let is_first = matches!(change.kind, ChangeKind::Insert | ChangeKind::Setup | ChangeKind::Snapshot);
         let before = before.filter(|_| !is_first);
-        let after = State::read(schema, id, &change.after, &mut self.names);
+        let before = before.as_ref().map(|cells| State::of(id, cells));
+        let after = State::of(id, &cells);
         let mut applied = Vec::new();
         let mut promise = None;
         if is_judged(change.kind, before.as_ref()) {
@@ -164,7 +168,7 @@ impl Obligations {
             }
         }
         let document = (collection, after.entity);
-        self.states.insert((collection, id), after);
+        self.states.insert((collection, id), cells);
         if let Some(promise) = promise.filter(|&promise| self.promises[promise as usize].documents.contains(&document))
         {
             self.require(promise);
@@ -203,12 +207,15 @@ impl Obligations {
             return;
         }
         *last = record.offset;
-        let Ok(labels) = self.schema.topics[usize::from(topic)].labels(record) else { return };
-        let operation = self.names.intern(&labels.operation);
-        let operation = self.trace(operation);
-        let (kind, subject) = (self.names.intern(&labels.kind), self.names.intern(&labels.subject));
-        let id = self.names.intern(&labels.event);
-        let full = full_event_id(&labels.source, &labels.event).map(|full| self.names.intern(&full));
+        let schema = &self.schema.topics[usize::from(topic)];
+        let mut cells = Vec::new();
+        let header = |name: &str| record.headers.get(name).map(String::as_str);
+        schema.row.read(header, &record.payload, &mut self.names, &mut cells);
+        let Ok(labels) = schema.labels(&cells, &self.names) else { return };
+        let operation = self.trace(labels.operation);
+        let (kind, subject, id) = (labels.kind, labels.subject, labels.event);
+        let source = labels.source.map_or("", |source| self.names.text(source));
+        let full = full_event_id(source, self.names.text(id)).map(|full| self.names.intern(&full));
         let place = self.event((topic, operation, kind, subject));
         let event = &mut self.events[place as usize];
         if !event.is_recorded {

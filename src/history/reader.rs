@@ -6,10 +6,14 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::str;
 
 use thiserror::Error;
 
 use super::entry::{Entry, FORMAT, Header};
+
+/// What is wrong with a line of other bytes.
+pub(super) const NOT_TEXT: &str = "stream did not contain valid UTF-8";
 
 /// Why a history cannot be read.
 #[derive(Debug, Error)]
@@ -57,7 +61,7 @@ pub enum ReadError {
 pub struct Reader {
     path: PathBuf,
     file: BufReader<File>,
-    buffer: String,
+    buffer: Vec<u8>,
     line: u64,
     header: Header,
     truncated: bool,
@@ -87,7 +91,7 @@ impl Reader {
         if header.format != FORMAT {
             return Err(ReadError::Version { path: path.to_owned(), found: header.format });
         }
-        Ok(Self { path: path.to_owned(), file, buffer, line: 1, header, truncated: false })
+        Ok(Self { path: path.to_owned(), file, buffer: buffer.into_bytes(), line: 1, header, truncated: false })
     }
 
     /// The first line.
@@ -102,25 +106,23 @@ impl Reader {
 
     fn read(&mut self) -> Result<Option<(u64, Entry)>, ReadError> {
         self.buffer.clear();
-        let length = self.file.read_line(&mut self.buffer);
+        let read = self.file.read_until(b'\n', &mut self.buffer);
         self.line += 1;
-        match length {
-            Ok(0) => Ok(None),
-            Ok(_) => match serde_json::from_str(&self.buffer) {
-                Ok(entry) => Ok(Some((self.line, entry))),
-                Err(_) if !self.buffer.ends_with('\n') => {
-                    self.truncated = true;
-                    Ok(None)
-                }
-                Err(error) => Err(self.line_error(error.to_string())),
-            },
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(self.line_error(error.to_string())),
-            Err(source) => Err(ReadError::Io { path: self.path.clone(), source }),
+        if read.map_err(|source| ReadError::Io { path: self.path.clone(), source })? == 0 {
+            return Ok(None);
         }
-    }
-
-    fn line_error(&self, reason: String) -> ReadError {
-        ReadError::Line { path: self.path.clone(), line: self.line, reason }
+        let entry = match str::from_utf8(&self.buffer) {
+            Ok(line) => serde_json::from_str(line).map_err(|error| error.to_string()),
+            Err(_) => Err(NOT_TEXT.to_owned()),
+        };
+        match entry {
+            Ok(entry) => Ok(Some((self.line, entry))),
+            Err(_) if !self.buffer.ends_with(b"\n") => {
+                self.truncated = true;
+                Ok(None)
+            }
+            Err(reason) => Err(ReadError::Line { path: self.path.clone(), line: self.line, reason }),
+        }
     }
 }
 

@@ -1,14 +1,10 @@
 //! What is told of things that are known from elsewhere: an answer tells of a document, which the change stream shows; a
 //! further look at the log tells of a record, which the first look showed. Both are held against each other by checkers.
 
-use std::collections::BTreeMap;
+use torn_scan::batch;
 
-use serde_json::Value;
-
-use super::entry;
 use super::facts::{Facts, Mark};
 use super::name::{Cell, Name};
-use super::schema::Variables;
 
 /// What the answer of one operation tells of one document.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,12 +40,12 @@ pub struct Sighting {
 }
 
 /// Takes note of the documents that an operation's answer will tell of.
-pub(super) fn announce(facts: &mut Facts, operation: u32, kind: Option<u16>, variables: Variables<'_>) -> (u32, u32) {
+pub(super) fn announce(facts: &mut Facts, operation: u32, kind: Option<u16>, id: Name, row: &[Cell]) -> (u32, u32) {
     let start = facts.readings.len() as u32;
     let Some(kind) = kind else { return (start, 0) };
     for (answer, place) in facts.schema.kinds[usize::from(kind)].answers.iter().zip(0_u16..) {
-        if let Some(entity) = facts.schema.answered(answer, variables) {
-            let (collection, entity) = (answer.collection, facts.names.intern(&entity));
+        if let Some(entity) = facts.schema.answered(kind, answer, id, row, &mut facts.names) {
+            let collection = answer.collection;
             let reading = Reading { operation, collection, answer: place, entity, version: None, cells: (0, 0) };
             facts.readings.push(reading);
         }
@@ -57,31 +53,28 @@ pub(super) fn announce(facts: &mut Facts, operation: u32, kind: Option<u16>, var
     (start, facts.readings.len() as u32 - start)
 }
 
-/// Takes note of what an `ok` answer told.
-pub(super) fn fill_in(facts: &mut Facts, operation: u32, kept: &BTreeMap<String, Value>) {
+/// Takes note of what an `ok` answer told; `row` is what is kept of it.
+pub(super) fn fill_in(facts: &mut Facts, operation: u32, row: &[Cell]) {
     let known = &facts.operations[operation as usize];
     let Some(kind) = known.kind else { return };
     let (start, count) = known.readings;
     for reading in &mut facts.readings[start as usize..(start + count) as usize] {
         let answer = &facts.schema.kinds[usize::from(kind)].answers[usize::from(reading.answer)];
-        reading.version = kept.get(&answer.version).and_then(Value::as_i64);
+        reading.version = row[usize::from(answer.version)].integer();
         reading.cells = (facts.cells.len() as u32, answer.fields.len() as u32);
-        for (_, field) in &answer.fields {
-            facts.cells.push(Cell::read(kept.get(field), &mut facts.names));
-        }
+        facts.cells.extend(answer.fields.iter().map(|(_, kept)| row[usize::from(*kept)]));
     }
 }
 
 /// Takes note of a record at an offset that was passed before.
-pub(super) fn see_again(facts: &mut Facts, line: u64, topic: u16, record: &entry::Record) {
-    let labels = facts.schema.topics[usize::from(topic)].labels(record).ok();
-    let names = labels.map(|labels| (facts.names.intern(&labels.event), facts.names.intern(&labels.operation)));
+pub(super) fn see_again(facts: &mut Facts, line: u64, record: &batch::Record, row: &[Cell]) {
+    let labels = facts.schema.topics[usize::from(record.topic)].labels(row, &facts.names).ok();
     facts.again.push(Sighting {
         mark: Mark { line, at: record.at },
-        topic,
+        topic: record.topic,
         partition: record.partition,
         offset: record.offset,
-        event: names.map(|(event, _)| event),
-        operation: names.map(|(_, operation)| operation),
+        event: labels.map(|labels| labels.event),
+        operation: labels.map(|labels| labels.operation),
     });
 }

@@ -1,36 +1,28 @@
 //! A manifest made ready for millions of entries: pointers split, templates parsed, names turned into places in a
 //! table. It adds no meaning of its own.
 
-use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 
 use indexmap::IndexMap;
 use serde_json::Value;
+use torn_scan::outline::{self, Fields};
 
-use super::entry::Record;
-use super::name::{Cell, Names};
+pub use super::declaration::{AnswerSchema, Declaration, KindSchema, Motion, Move};
+use super::declaration::{EffectSchema, EventSchema};
+pub use super::layout::{Labels, row};
+use super::name::{Cell, Name, Names};
 use crate::scenario::manifest::{Collection, Consumer, ConsumerMode, Manifest, OperationSpec, Topic};
 use crate::scenario::resolved::Resolved;
 use crate::scenario::template::{JsonTemplate, Template};
 
 /// A JSON pointer, split once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Path(Vec<String>);
+pub struct Path(pub(super) Vec<String>);
 
 impl Path {
     /// Splits a pointer (RFC 6901).
     pub fn new(pointer: &str) -> Self {
         Self(pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~")).collect())
-    }
-
-    /// What stands there.
-    pub fn find<'value>(&self, value: &'value Value) -> Option<&'value Value> {
-        self.0.iter().try_fold(value, |value, token| match value {
-            Value::Object(fields) => fields.get(token),
-            Value::Array(items) => token.parse::<usize>().ok().and_then(|index| items.get(index)),
-            _ => None,
-        })
     }
 
     /// The pointer as text.
@@ -39,22 +31,9 @@ impl Path {
     }
 }
 
-/// A key or id as text: a string as it is, an object id as hex, else compact JSON; null is none.
-pub fn text_of(value: &Value) -> Option<Cow<'_, str>> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(Cow::Borrowed(text)),
-        Value::Object(fields) if fields.len() == 1 => match fields.get("$oid") {
-            Some(Value::String(hex)) => Some(Cow::Borrowed(hex)),
-            _ => Some(Cow::Owned(value.to_string())),
-        },
-        other => Some(Cow::Owned(other.to_string())),
-    }
-}
-
 /// Where in a record something stands.
 #[derive(Debug)]
-enum Locator {
+pub(super) enum Locator {
     Header(String),
     Payload(Path),
 }
@@ -63,104 +42,6 @@ impl Locator {
     fn new(text: &str) -> Self {
         text.strip_prefix("header:")
             .map_or_else(|| Self::Payload(Path::new(text)), |name| Self::Header(name.to_owned()))
-    }
-
-    fn text<'record>(&self, record: &'record Record) -> Option<Cow<'record, str>> {
-        match self {
-            Self::Header(name) => record.headers.get(name).map(|text| Cow::Borrowed(text.as_str())),
-            Self::Payload(path) => path.find(&record.payload).and_then(text_of),
-        }
-    }
-}
-
-/// What the variables of one operation stand for.
-#[derive(Debug, Clone, Copy)]
-pub struct Variables<'operation> {
-    /// The operation id, `{operation}`.
-    pub operation: &'operation str,
-    /// What was drawn for it.
-    pub values: &'operation BTreeMap<String, Value>,
-}
-
-/// A text that depends on the operation, by the rules of the requests themselves. None where the manifest's text is no
-/// template: validation refuses that, and a hand-edited one leaves its operations undeclared instead of misread.
-type Text = Option<Template>;
-
-/// How an effect moves a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Motion {
-    /// It sinks by the value.
-    Subtract,
-    /// It rises by the value.
-    Add,
-    /// It becomes the value.
-    Set,
-}
-
-/// One field of one effect, with the operation's value.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Move {
-    /// Which field of the collection.
-    pub field: u16,
-    /// How.
-    pub motion: Motion,
-    /// By how much, or what it becomes.
-    pub value: Cell,
-}
-
-#[derive(Debug)]
-struct EffectSchema {
-    collection: u16,
-    entity: Text,
-    moves: Vec<(u16, Motion, Option<JsonTemplate>)>,
-}
-
-#[derive(Debug)]
-struct EventSchema {
-    topic: u16,
-    kind: String,
-    subject: Text,
-}
-
-/// What an answer tells of one document, by the names under which its fields are kept.
-#[derive(Debug)]
-pub struct AnswerSchema {
-    /// The collection.
-    pub collection: u16,
-    entity: Text,
-    /// The version.
-    pub version: String,
-    /// Fields of the collection.
-    pub fields: Vec<(u16, String)>,
-}
-
-/// One kind of operation.
-#[derive(Debug)]
-pub struct KindSchema {
-    /// Its name in the manifest.
-    pub name: String,
-    effects: Vec<EffectSchema>,
-    events: Vec<EventSchema>,
-    entity: Option<Text>,
-    /// What its answers tell of documents.
-    pub answers: Vec<AnswerSchema>,
-    /// `ok` without a change is no anomaly.
-    pub may_be_empty: bool,
-    /// Some effect is on a collection whose documents name their operation: such a change says that it took effect.
-    pub is_observed: bool,
-}
-
-impl KindSchema {
-    /// How many events it leads to.
-    pub fn event_count(&self) -> usize {
-        self.events.len()
-    }
-
-    /// Whether some effect takes from this field of this collection.
-    pub fn takes_from(&self, collection: u16, field: u16) -> bool {
-        let moves =
-            self.effects.iter().filter(|effect| effect.collection == collection).flat_map(|effect| &effect.moves);
-        moves.into_iter().any(|(place, motion, _)| *place == field && *motion == Motion::Subtract)
     }
 }
 
@@ -183,6 +64,8 @@ pub struct CollectionSchema {
     pub outbox: Option<OutboxSchema>,
     /// The consumers whose read model it is.
     pub consumers: Vec<u16>,
+    /// What is read of a document, as [`row`] lays it out.
+    pub row: Fields,
 }
 
 /// Where an outbox row keeps what matters.
@@ -205,45 +88,16 @@ pub struct OutboxSchema {
 pub struct TopicSchema {
     /// The manifest's name.
     pub name: String,
-    operation: Locator,
-    event: Locator,
-    source: Locator,
-    kind: Locator,
-    subject: Locator,
-    sequence: Locator,
+    pub(super) operation: Locator,
+    pub(super) event: Locator,
+    pub(super) source: Locator,
+    pub(super) kind: Locator,
+    pub(super) subject: Locator,
+    pub(super) sequence: Locator,
     /// The payload's fields that consumers' views are made of.
     pub inputs: Vec<Path>,
-}
-
-/// What a record says of itself.
-#[derive(Debug)]
-pub struct Labels<'record> {
-    /// The operation id.
-    pub operation: Cow<'record, str>,
-    /// The event id, without its source.
-    pub event: Cow<'record, str>,
-    /// Who made it.
-    pub source: Cow<'record, str>,
-    /// The event type.
-    pub kind: Cow<'record, str>,
-    /// The entity.
-    pub subject: Cow<'record, str>,
-    /// The entity's version.
-    pub sequence: Option<i64>,
-}
-
-impl TopicSchema {
-    /// Reads a record's labels, or says which one is missing. A missing source or sequence is no obstacle.
-    pub fn labels<'record>(&self, record: &'record Record) -> Result<Labels<'record>, &'static str> {
-        Ok(Labels {
-            operation: self.operation.text(record).ok_or("operation id")?,
-            event: self.event.text(record).ok_or("event id")?,
-            source: self.source.text(record).unwrap_or_default(),
-            kind: self.kind.text(record).ok_or("event type")?,
-            subject: self.subject.text(record).ok_or("subject")?,
-            sequence: self.sequence.text(record).and_then(|text| text.trim().parse().ok()),
-        })
-    }
+    /// What is read of a record, as [`row`] lays it out.
+    pub row: outline::Record,
 }
 
 /// One consumer.
@@ -291,21 +145,12 @@ pub struct Schema {
     pub kinds: Vec<KindSchema>,
     /// Consumers.
     pub consumers: Vec<ConsumerSchema>,
+    /// The kept fields of answers that tell of documents, as they lie in a row.
+    pub kept: Vec<String>,
     parameters: IndexMap<String, Value>,
     collection_index: HashMap<String, u16>,
     topic_index: HashMap<String, u16>,
     kind_index: HashMap<String, u16>,
-}
-
-/// What one operation declares: its effects and the events it must lead to.
-#[derive(Debug, Default, PartialEq)]
-pub struct Declaration {
-    /// Per effect: collection, entity, moves.
-    pub effects: Vec<(u16, String, Vec<Move>)>,
-    /// Per event: topic, type, subject.
-    pub events: Vec<(u16, String, String)>,
-    /// The entity the operation is about.
-    pub entity: Option<String>,
 }
 
 impl Schema {
@@ -317,6 +162,7 @@ impl Schema {
             topics: manifest.topic.iter().map(|(name, topic)| compile_topic(name, topic)).collect(),
             kinds: Vec::new(),
             consumers: Vec::new(),
+            kept: Vec::new(),
             parameters: resolved.parameters(),
             collection_index: HashMap::new(),
             topic_index: index(manifest.topic.keys()),
@@ -332,6 +178,7 @@ impl Schema {
             schema.add_kind(name, operation);
         }
         schema.add_stock(manifest);
+        schema.lay_out();
         schema
     }
 
@@ -351,43 +198,27 @@ impl Schema {
     }
 
     /// Fills in what an operation declares; none when a variable has no value.
-    pub fn declare(&self, kind: u16, variables: Variables<'_>, names: &mut Names) -> Option<Declaration> {
-        let kind = &self.kinds[usize::from(kind)];
-        let operation = OnceCell::new();
-        let value_of = |name: &str| match name {
-            "operation" => Some(operation.get_or_init(|| Value::String(variables.operation.to_owned()))),
-            _ => variables.values.get(name).or_else(|| self.parameters.get(name)),
-        };
-        let text = |template: &Text| template.as_ref()?.text(value_of).ok();
-        let mut declaration = Declaration::default();
-        for effect in &kind.effects {
-            let mut moves = Vec::with_capacity(effect.moves.len());
-            for (field, motion, amount) in &effect.moves {
-                let value = match amount.as_ref()? {
-                    JsonTemplate::Constant(value) => Cell::read(Some(value), names),
-                    template => Cell::read(Some(&template.value(&value_of).ok()?), names),
-                };
-                moves.push(Move { field: *field, motion: *motion, value });
-            }
-            declaration.effects.push((effect.collection, text(&effect.entity)?, moves));
-        }
-        for event in &kind.events {
-            declaration.events.push((event.topic, event.kind.clone(), text(&event.subject)?));
-        }
-        if let Some(entity) = &kind.entity {
-            declaration.entity = Some(text(entity)?);
-        }
-        Some(declaration)
+    pub fn declare(
+        &self,
+        kind: u16,
+        operation: Name,
+        row: &[Cell],
+        names: &mut Names,
+        declaration: &mut Declaration,
+    ) -> Option<()> {
+        declaration.fill_in(&self.kinds[usize::from(kind)], &self.parameters, operation, row, names)
     }
 
     /// The document that an answer tells of; none when a variable has no value.
-    pub fn answered(&self, answer: &AnswerSchema, variables: Variables<'_>) -> Option<String> {
-        let operation = Value::String(variables.operation.to_owned());
-        let value_of = |name: &str| match name {
-            "operation" => Some(&operation),
-            _ => variables.values.get(name).or_else(|| self.parameters.get(name)),
-        };
-        answer.entity.as_ref()?.text(value_of).ok()
+    pub fn answered(
+        &self,
+        kind: u16,
+        answer: &AnswerSchema,
+        operation: Name,
+        row: &[Cell],
+        names: &mut Names,
+    ) -> Option<Name> {
+        self.kinds[usize::from(kind)].answered(answer, &self.parameters, operation, row, names)
     }
 
     fn add_collection(&mut self, name: &str, collection: Option<&Collection>) -> u16 {
@@ -408,6 +239,7 @@ impl Schema {
                 published: Path::new(&outbox.published),
             }),
             consumers: Vec::new(),
+            row: Fields::default(),
         });
         place
     }
@@ -477,8 +309,8 @@ impl Schema {
         for answer in &operation.answer {
             let Some(collection) = self.collection(&answer.collection) else { continue };
             let fields = answer.fields.iter();
-            let fields = fields.map(|(field, kept)| (self.field(collection, field), kept.clone())).collect();
-            let (entity, version) = (Template::parse(&answer.entity).ok(), answer.version.clone());
+            let fields = fields.map(|(field, kept)| (self.field(collection, field), self.kept(kept))).collect();
+            let (entity, version) = (Template::parse(&answer.entity).ok(), self.kept(&answer.version));
             answers.push(AnswerSchema { collection, entity, version, fields });
         }
         let events = operation.event.iter().filter_map(|event| {
@@ -493,6 +325,8 @@ impl Schema {
             answers,
             may_be_empty: operation.may_be_empty,
             is_observed,
+            variables: Vec::new(),
+            row: Fields::default(),
         });
     }
 
@@ -503,6 +337,14 @@ impl Schema {
                 self.collections[usize::from(collection)].stock = Some(field);
             }
         }
+    }
+
+    fn kept(&mut self, name: &str) -> u16 {
+        let place = self.kept.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.kept.push(name.to_owned());
+            self.kept.len() - 1
+        });
+        u16::try_from(place).expect("a manifest keeps few fields of answers")
     }
 
     fn field(&mut self, collection: u16, pointer: &str) -> u16 {
@@ -532,5 +374,6 @@ fn compile_topic(name: &str, topic: &Topic) -> TopicSchema {
         subject: Locator::new(&topic.subject),
         sequence: Locator::new(&topic.sequence),
         inputs: Vec::new(),
+        row: outline::Record::default(),
     }
 }

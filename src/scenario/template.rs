@@ -120,6 +120,14 @@ impl Template {
         })
     }
 
+    /// The variable that it is, if it is exactly one and nothing else.
+    pub fn variable(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [Part::Variable(name)] => Some(name),
+            _ => None,
+        }
+    }
+
     /// The text with every variable filled in: a string as it is, anything else as compact JSON.
     ///
     /// # Errors

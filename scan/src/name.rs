@@ -1,40 +1,141 @@
 //! Texts as small integers, and field values that fit in two words, so that the facts of a million operations fit in
 //! memory and compare at the speed of integers.
 
-use indexmap::IndexSet;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
+use std::num::NonZeroU32;
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use serde_json::Value;
 
 /// A text that a history holds, possibly many times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Name(u32);
+pub struct Name(NonZeroU32);
 
 impl Name {
     /// Its place in order of first appearance.
     pub fn index(self) -> usize {
-        self.0 as usize
+        self.0.get() as usize - 1
+    }
+
+    fn at(index: usize) -> Self {
+        let number = u32::try_from(index + 1).ok().and_then(NonZeroU32::new);
+        Self(number.expect("a history holds fewer than 2^32 different texts"))
     }
 }
 
-/// Every text that was seen, once.
+/// A map with names in its keys: small numbers of our own, so that the hash need not withstand anybody.
+pub type NameMap<Key, Value> = HashMap<Key, Value, foldhash::fast::FixedState>;
+
+/// The hash of a text, the same wherever it is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Digest(u32);
+
+impl Digest {
+    fn of(text: &str) -> Self {
+        Self((fingerprint(text) >> 32) as u32)
+    }
+
+    fn spread(self) -> u64 {
+        // The table takes its first bits for a tag and its last ones for the place.
+        (u64::from(self.0) << 32) | u64::from(self.0)
+    }
+}
+
+/// 64 bits that two different texts share only by a rare accident.
+pub fn fingerprint(text: &str) -> u64 {
+    let mut hasher = foldhash::quality::FixedState::default().build_hasher();
+    hasher.write(text.as_bytes());
+    hasher.finish()
+}
+
+/// Every text that was seen, once: all in one string, found by a table of their hashes.
 #[derive(Debug, Default)]
-pub struct Names(IndexSet<Box<str>>);
+pub struct Names {
+    text: String,
+    /// Where each one ends; it begins where the one before ends.
+    ends: Vec<usize>,
+    digests: Vec<Digest>,
+    table: HashTable<Name>,
+    last: Option<Name>,
+}
 
 impl Names {
     /// The name of a text; the same text always has the same one.
     pub fn intern(&mut self, text: &str) -> Name {
-        let index = self.0.get_index_of(text).unwrap_or_else(|| self.0.insert_full(text.into()).0);
-        Name(u32::try_from(index).expect("a history holds fewer than 2^32 different texts"))
+        // A document's id often comes twice in a row.
+        if let Some(last) = self.last.filter(|last| self.text(*last) == text) {
+            return last;
+        }
+        let name = self.intern_as(Digest::of(text), text);
+        self.last = Some(name);
+        name
+    }
+
+    fn intern_as(&mut self, digest: Digest, text: &str) -> Name {
+        let (all, ends, digests) = (&self.text, &self.ends, &self.digests);
+        let is_same = |name: &Name| digests[name.index()] == digest && slice(all, ends, *name) == text;
+        match self.table.entry(digest.spread(), is_same, |name| digests[name.index()].spread()) {
+            Entry::Occupied(entry) => *entry.get(),
+            Entry::Vacant(place) => {
+                let name = Name::at(ends.len());
+                place.insert(name);
+                self.text.push_str(text);
+                self.ends.push(self.text.len());
+                self.digests.push(digest);
+                name
+            }
+        }
+    }
+
+    /// Takes all texts of another collection, in order; `names` is made to hold their names here by their places there.
+    pub fn adopt(&mut self, other: &Self, names: &mut Vec<Name>) {
+        names.clear();
+        names.reserve(other.len());
+        let mut start = 0;
+        for (&digest, &end) in other.digests.iter().zip(&other.ends) {
+            names.push(self.intern_as(digest, &other.text[start..end]));
+            start = end;
+        }
     }
 
     /// The name of a text that was seen before.
     pub fn find(&self, text: &str) -> Option<Name> {
-        self.0.get_index_of(text).map(|index| Name(index as u32))
+        let digest = Digest::of(text);
+        let is_same = |name: &Name| self.digests[name.index()] == digest && self.text(*name) == text;
+        self.table.find(digest.spread(), is_same).copied()
     }
 
     /// The text.
     pub fn text(&self, name: Name) -> &str {
-        &self.0[name.index()]
+        slice(&self.text, &self.ends, name)
     }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Forgets every text and keeps the memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+        self.digests.clear();
+        self.table.clear();
+        self.last = None;
+    }
+}
+
+fn slice<'text>(all: &'text str, ends: &[usize], name: Name) -> &'text str {
+    let place = name.index();
+    let start = if place == 0 { 0 } else { ends[place - 1] };
+    &all[start..ends[place]]
 }
 
 /// The value of one observed field.
@@ -65,6 +166,32 @@ impl Cell {
             },
             Some(Value::String(text)) => Self::Text(names.intern(text)),
             Some(other) => Self::Json(names.intern(&other.to_string())),
+        }
+    }
+
+    /// The text it is.
+    pub fn text(self) -> Option<Name> {
+        match self {
+            Self::Text(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The integer it is.
+    pub fn integer(self) -> Option<i64> {
+        match self {
+            Self::Integer(integer) => Some(integer),
+            _ => None,
+        }
+    }
+
+    /// The same under names that hold elsewhere, by the place of each one here.
+    #[must_use]
+    pub fn renamed(self, names: &[Name]) -> Self {
+        match self {
+            Self::Text(name) => Self::Text(names[name.index()]),
+            Self::Json(name) => Self::Json(names[name.index()]),
+            other => other,
         }
     }
 
