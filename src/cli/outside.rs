@@ -163,15 +163,15 @@ impl<'a> Desk<'a> {
     ) -> Result<(), Failure> {
         let started = Instant::now();
         let History { id, line, operations, known, recorder } = history;
+        let budget = Budget::new(Some(self.options.timeout), self.options.memory.as_u64());
+        // What the reader holds of the history is part of what may be held.
+        let recorder = recorder.and_then(|recorder| budget.hold(recorder.memory()).map(|()| recorder));
         let judgement = match recorder {
             _ if known == 0 => Judgement::unknown(format!(
                 "none of its {operations} lines is a client's operation (a number as `process`) that this model knows ({})",
                 self.functions
             )),
-            Ok(recorder) => {
-                let memory = self.options.memory.as_u64().saturating_sub(recorder.memory());
-                judge(recorder, &Budget::new(Some(self.options.timeout), memory))
-            }
+            Ok(recorder) => judge(recorder, &budget),
             Err(exhausted) => Judgement::unknown(exhausted.to_string()),
         };
         let told = Told { path, id, line, operations, judgement, took: started.elapsed() };
