@@ -54,16 +54,23 @@ impl fmt::Display for FaultKind {
         formatter.write_str(match self {
             Self::Link(LinkFault::Partition) => "partition",
             Self::Link(LinkFault::Refuse) => "refuse",
-            Self::Link(LinkFault::BlackHole) => "black-hole",
+            Self::Link(LinkFault::BlackHole { direction }) => return write!(formatter, "black-hole{direction}"),
             Self::Link(LinkFault::AnswerLost) => "answer-lost",
             Self::Kill => "kill",
             Self::Pause => "pause",
-            Self::Link(LinkFault::Latency { delay, jitter }) => {
+            Self::Link(LinkFault::ResetPeer) => "reset-peer",
+            Self::Link(LinkFault::Latency { delay, jitter, direction }) => {
                 write!(formatter, "latency {}", humantime::format_duration(*delay))?;
-                return match jitter {
-                    &Duration::ZERO => Ok(()),
-                    jitter => write!(formatter, " ± {}", humantime::format_duration(*jitter)),
-                };
+                if *jitter > Duration::ZERO {
+                    write!(formatter, " ± {}", humantime::format_duration(*jitter))?;
+                }
+                return write!(formatter, "{direction}");
+            }
+            Self::Link(LinkFault::Bandwidth { kilobytes_per_second, direction }) => {
+                return write!(formatter, "bandwidth {kilobytes_per_second} KB/s{direction}");
+            }
+            Self::Link(LinkFault::SlowClose { delay }) => {
+                return write!(formatter, "slow-close {}", humantime::format_duration(*delay));
             }
         })
     }
@@ -95,16 +102,33 @@ impl fmt::Display for Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::Direction;
 
     #[test]
     fn a_fault_reads_as_a_sentence() {
         let target = Target::Link { client: "api".to_owned(), server: "kafka".to_owned() };
-        let latency = LinkFault::Latency { delay: Duration::from_millis(100), jitter: Duration::from_millis(20) };
+        let latency = LinkFault::Latency {
+            delay: Duration::from_millis(100),
+            jitter: Duration::from_millis(20),
+            direction: Direction::Both,
+        };
         let (at, duration) = (Duration::from_secs(4), Duration::from_secs(5));
         let mut fault = Fault { id: 0, at, duration, kind: FaultKind::Link(LinkFault::Partition), target };
         assert_eq!(fault.to_string(), "partition api → kafka for 5s");
         fault.kind = FaultKind::Link(latency);
         assert_eq!(fault.to_string(), "latency 100ms ± 20ms api → kafka for 5s");
+        for (what, name) in [
+            (LinkFault::BlackHole { direction: Direction::Requests }, "black-hole (requests only) api → kafka"),
+            (
+                LinkFault::Bandwidth { kilobytes_per_second: 10, direction: Direction::Answers },
+                "bandwidth 10 KB/s (answers only) api → kafka",
+            ),
+            (LinkFault::ResetPeer, "reset-peer api → kafka"),
+            (LinkFault::SlowClose { delay: Duration::from_secs(2) }, "slow-close 2s api → kafka"),
+        ] {
+            fault.kind = FaultKind::Link(what);
+            assert_eq!(fault.name(), name);
+        }
         (fault.kind, fault.target) = (FaultKind::Kill, Target::Process("projector-1".to_owned()));
         assert_eq!(fault.name(), "kill projector-1");
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::fault::{FaultKind, Target};
 use crate::link::topology::Topology;
-use crate::link::{CLIENTS, LinkFault};
-use crate::scenario::file::{FaultChoice, FaultSpec, RandomFaults};
+use crate::link::{CLIENTS, Direction, LinkFault};
+use crate::scenario::file::{FaultChoice, FaultSpec, Only, RandomFaults};
 
 /// A mistake in a `[[fault]]` or a `[[random_faults.choice]]`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,10 +97,12 @@ pub(super) fn what_of(keys: &Keys<'_>) -> Result<(FaultKind, Target), FaultProbl
 
 /// What `[[fault]]` and a random choice have in common.
 pub(super) struct Keys<'a> {
-    links: [(&'static str, Option<&'a [String; 2]>); 5],
+    links: [(&'static str, Option<&'a [String; 2]>); 8],
     processes: [(&'static str, Option<&'a String>); 2],
     delay: Option<Duration>,
     jitter: Option<Duration>,
+    kilobytes_per_second: Option<u32>,
+    only: Option<Only>,
 }
 
 macro_rules! keys_from {
@@ -114,10 +116,15 @@ macro_rules! keys_from {
                         ("black_hole", table.black_hole.as_ref()),
                         ("latency", table.latency.as_ref()),
                         ("answer_lost", table.answer_lost.as_ref()),
+                        ("bandwidth", table.bandwidth.as_ref()),
+                        ("reset_peer", table.reset_peer.as_ref()),
+                        ("slow_close", table.slow_close.as_ref()),
                     ],
                     processes: [("kill", table.kill.as_ref()), ("pause", table.pause.as_ref())],
                     delay: table.delay,
                     jitter: table.jitter,
+                    kilobytes_per_second: table.kilobytes_per_second,
+                    only: table.only,
                 }
             }
         }
@@ -136,7 +143,8 @@ impl Keys<'_> {
         let processes = self.processes.iter().filter_map(|&(key, name)| Some((key, Target::Process(name?.clone()))));
         let mut given = links.chain(processes);
         let Some((key, target)) = given.next() else {
-            let names = "partition, refuse, black_hole, latency, answer_lost, kill, pause";
+            let kinds = self.links.iter().map(|&(key, _)| key).chain(self.processes.iter().map(|&(key, _)| key));
+            let names = kinds.collect::<Vec<_>>().join(", ");
             return Err(problem("", format!("nothing happens here; give one of: {names}")));
         };
         if let Some((second, _)) = given.next() {
@@ -147,34 +155,68 @@ impl Keys<'_> {
     }
 
     fn kind(&self, key: &str) -> Result<FaultKind, FaultProblem> {
-        if key != "latency" {
-            let stray = self.delay.map(|_| "delay").or(self.jitter.map(|_| "jitter"));
-            if let Some(stray) = stray {
-                return Err(problem(stray, format!("only `latency` takes `{stray}`, not `{key}`")));
-            }
-        }
+        self.refuse_strays(key)?;
+        let direction = match self.only {
+            None => Direction::Both,
+            Some(Only::Requests) => Direction::Requests,
+            Some(Only::Answers) => Direction::Answers,
+        };
         Ok(match key {
             "partition" => FaultKind::Link(LinkFault::Partition),
             "refuse" => FaultKind::Link(LinkFault::Refuse),
-            "black_hole" => FaultKind::Link(LinkFault::BlackHole),
+            "black_hole" => FaultKind::Link(LinkFault::BlackHole { direction }),
             "answer_lost" => FaultKind::Link(LinkFault::AnswerLost),
-            "latency" => FaultKind::Link(self.latency()?),
+            "latency" => FaultKind::Link(self.latency(direction)?),
+            "bandwidth" => FaultKind::Link(self.bandwidth(direction)?),
+            "reset_peer" => FaultKind::Link(LinkFault::ResetPeer),
+            "slow_close" => FaultKind::Link(LinkFault::SlowClose { delay: self.delay("slow_close", "2s")? }),
             "kill" => FaultKind::Kill,
             _ => FaultKind::Pause,
         })
     }
 
-    fn latency(&self) -> Result<LinkFault, FaultProblem> {
-        let delay =
-            self.delay.ok_or_else(|| problem("delay", "`latency` needs `delay`, such as `delay = \"100ms\"`"))?;
-        let jitter = self.jitter.unwrap_or_default();
-        if delay.as_millis() == 0 {
-            return Err(problem("delay", "must be 1ms or longer"));
+    /// What only some kinds take, and this one does not.
+    fn refuse_strays(&self, kind: &str) -> Result<(), FaultProblem> {
+        let takers: [(&'static str, bool, &[&str]); 4] = [
+            ("delay", self.delay.is_some(), &["latency", "slow_close"]),
+            ("jitter", self.jitter.is_some(), &["latency"]),
+            ("kilobytes_per_second", self.kilobytes_per_second.is_some(), &["bandwidth"]),
+            ("only", self.only.is_some(), &["black_hole", "latency", "bandwidth"]),
+        ];
+        for (stray, is_given, kinds) in takers {
+            if is_given && !kinds.contains(&kind) {
+                let verb = if kinds.len() == 1 { "takes" } else { "take" };
+                let kinds = kinds.join("`, `");
+                return Err(problem(stray, format!("only `{kinds}` {verb} `{stray}`, not `{kind}`")));
+            }
         }
+        Ok(())
+    }
+
+    fn latency(&self, direction: Direction) -> Result<LinkFault, FaultProblem> {
+        let delay = self.delay("latency", "100ms")?;
+        let jitter = self.jitter.unwrap_or_default();
         if jitter > delay {
             return Err(problem("jitter", "must not be longer than `delay`"));
         }
-        Ok(LinkFault::Latency { delay, jitter })
+        Ok(LinkFault::Latency { delay, jitter, direction })
+    }
+
+    fn delay(&self, kind: &str, example: &str) -> Result<Duration, FaultProblem> {
+        match self.delay {
+            None => Err(problem("delay", format!("`{kind}` needs `delay`, such as `delay = \"{example}\"`"))),
+            Some(delay) if delay.as_millis() == 0 => Err(problem("delay", "must be 1ms or longer")),
+            Some(delay) => Ok(delay),
+        }
+    }
+
+    fn bandwidth(&self, direction: Direction) -> Result<LinkFault, FaultProblem> {
+        let key = "kilobytes_per_second";
+        match self.kilobytes_per_second {
+            None => Err(problem(key, format!("`bandwidth` needs `{key}`, such as `{key} = 10`"))),
+            Some(0) => Err(problem(key, "must be 1 or more; nothing at all passes with `black_hole`")),
+            Some(kilobytes_per_second) => Ok(LinkFault::Bandwidth { kilobytes_per_second, direction }),
+        }
     }
 
     fn check_target(&self, topology: &Topology) -> Result<(), FaultProblem> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use super::link::LinkFault;
+use super::link::{Direction, LinkFault};
 
 /// Everything that is wrong with one link.
 #[derive(Debug, Clone, Default)]
@@ -25,19 +25,22 @@ impl Condition {
         for (&number, &fault) in &self.faults {
             match fault {
                 LinkFault::Refuse => setting.enabled = false,
-                LinkFault::Partition | LinkFault::BlackHole => {
-                    setting.add(number, Stream::Upstream, Effect::Drop);
-                    setting.add(number, Stream::Downstream, Effect::Drop);
+                LinkFault::Partition => setting.add_each(number, Direction::Both, Effect::Drop),
+                LinkFault::BlackHole { direction } => setting.add_each(number, direction, Effect::Drop),
+                LinkFault::AnswerLost => setting.add_each(number, Direction::Answers, Effect::Drop),
+                LinkFault::Latency { delay, jitter, direction } => {
+                    setting.add_delay(number, direction, millis(delay), millis(jitter));
                 }
-                LinkFault::AnswerLost => setting.add(number, Stream::Downstream, Effect::Drop),
-                LinkFault::Latency { delay, jitter } => {
-                    let (delay, jitter) = (millis(delay), millis(jitter));
-                    setting.add(number, Stream::Upstream, Effect::Delay { delay: delay / 2, jitter: jitter / 2 });
-                    let rest = Effect::Delay { delay: delay - delay / 2, jitter: jitter - jitter / 2 };
-                    setting.add(number, Stream::Downstream, rest);
+                LinkFault::Bandwidth { kilobytes_per_second, direction } => {
+                    setting.add_each(number, direction, Effect::Limit { rate: kilobytes_per_second.into() });
+                }
+                LinkFault::ResetPeer => setting.add_each(number, Direction::Both, Effect::Reset),
+                LinkFault::SlowClose { delay } => {
+                    setting.add_each(number, Direction::Both, Effect::Hold { delay: millis(delay) });
                 }
             }
         }
+        setting.settle_overlaps();
         setting
     }
 }
@@ -56,31 +59,85 @@ pub(super) struct Setting {
 }
 
 impl Setting {
+    fn add_each(&mut self, fault: u32, direction: Direction, effect: Effect) {
+        let streams: &[Stream] = match direction {
+            Direction::Both => &[Stream::Upstream, Stream::Downstream],
+            Direction::Requests => &[Stream::Upstream],
+            Direction::Answers => &[Stream::Downstream],
+        };
+        for &stream in streams {
+            self.add(fault, stream, effect);
+        }
+    }
+
+    /// Both directions share a delay, so that a request and its answer together take that much longer.
+    fn add_delay(&mut self, fault: u32, direction: Direction, delay: u64, jitter: u64) {
+        if direction != Direction::Both {
+            return self.add_each(fault, direction, Effect::Delay { delay, jitter });
+        }
+        self.add(fault, Stream::Upstream, Effect::Delay { delay: delay / 2, jitter: jitter / 2 });
+        let rest = Effect::Delay { delay: delay - delay / 2, jitter: jitter - jitter / 2 };
+        self.add(fault, Stream::Downstream, rest);
+    }
+
+    /// Toxiproxy chains toxics in the order in which they came. Where that order would decide what is seen, one of the two
+    /// is left out: bytes that are dropped provoke no reset, and a reset is not held back as a close is.
+    fn settle_overlaps(&mut self) {
+        let dropping = [Stream::Upstream, Stream::Downstream].map(|stream| (stream, self.drops(stream)));
+        let is_dropped = |stream: Stream| dropping.contains(&(stream, true));
+        self.toxics.retain(|_, toxic| toxic.effect != Effect::Reset || !is_dropped(toxic.stream));
+        if self.toxics.values().any(|toxic| toxic.effect == Effect::Reset) {
+            self.toxics.retain(|_, toxic| !matches!(toxic.effect, Effect::Hold { .. }));
+        }
+    }
+
     fn add(&mut self, fault: u32, stream: Stream, effect: Effect) {
         self.toxics.insert(format!("fault-{fault}-{}", stream.name()), Toxic { stream, effect });
     }
 
     /// Whether bytes in this direction are dropped.
     pub(super) fn drops(&self, stream: Stream) -> bool {
-        self.toxics.values().any(|toxic| toxic.stream == stream && toxic.effect == Effect::Drop)
+        self.effects(stream).any(|effect| effect == Effect::Drop)
     }
 
-    /// The least that bytes in this direction are delayed.
+    /// Whether bytes in this direction are answered with a reset.
+    pub(super) fn resets(&self, stream: Stream) -> bool {
+        self.effects(stream).any(|effect| effect == Effect::Reset)
+    }
+
+    /// Whether the closing of connections is held back.
+    pub(super) fn holds_closes(&self) -> bool {
+        self.toxics.values().any(|toxic| matches!(toxic.effect, Effect::Hold { .. }))
+    }
+
+    /// The narrowest limit in this direction, in KB/s.
+    pub(super) fn narrowest(&self, stream: Stream) -> Option<u64> {
+        let limits = self.effects(stream).filter_map(|effect| match effect {
+            Effect::Limit { rate } => Some(rate),
+            _ => None,
+        });
+        limits.min()
+    }
+
+    /// The least that bytes in this direction are delayed, however few.
     pub(super) fn least_delay(&self, stream: Stream) -> Duration {
-        let delays = self.toxics.values().filter(|toxic| toxic.stream == stream).map(|toxic| match toxic.effect {
-            Effect::Delay { delay, jitter } => delay.saturating_sub(jitter),
-            Effect::Drop => 0,
-        });
-        Duration::from_millis(delays.sum())
+        Duration::from_millis(self.delays(stream).map(|(delay, jitter)| delay.saturating_sub(jitter)).sum())
     }
 
-    /// The most that bytes in this direction are delayed.
+    /// The most that bytes in this direction are delayed, where no limit makes many of them wait.
     pub(super) fn most_delay(&self, stream: Stream) -> Duration {
-        let delays = self.toxics.values().filter(|toxic| toxic.stream == stream).map(|toxic| match toxic.effect {
-            Effect::Delay { delay, jitter } => delay + jitter,
-            Effect::Drop => 0,
-        });
-        Duration::from_millis(delays.sum())
+        Duration::from_millis(self.delays(stream).map(|(delay, jitter)| delay + jitter).sum())
+    }
+
+    fn delays(&self, stream: Stream) -> impl Iterator<Item = (u64, u64)> {
+        self.effects(stream).filter_map(|effect| match effect {
+            Effect::Delay { delay, jitter } => Some((delay, jitter)),
+            _ => None,
+        })
+    }
+
+    fn effects(&self, stream: Stream) -> impl Iterator<Item = Effect> {
+        self.toxics.values().filter(move |toxic| toxic.stream == stream).map(|toxic| toxic.effect)
     }
 }
 
@@ -95,6 +152,9 @@ impl fmt::Display for Setting {
             match toxic.effect {
                 Effect::Drop => write!(formatter, "{name} (drop)")?,
                 Effect::Delay { delay, jitter } => write!(formatter, "{name} (delay {delay}ms ± {jitter}ms)")?,
+                Effect::Limit { rate } => write!(formatter, "{name} (limit {rate} KB/s)")?,
+                Effect::Reset => write!(formatter, "{name} (reset)")?,
+                Effect::Hold { delay } => write!(formatter, "{name} (hold closes back {delay}ms)")?,
             }
         }
         Ok(())
@@ -141,10 +201,33 @@ pub(super) enum Effect {
         /// Milliseconds.
         jitter: u64,
     },
+    /// Let through at so many KB/s (`bandwidth`). 0 would hang the API at its removal.
+    Limit {
+        /// 1000 bytes a second.
+        rate: u64,
+    },
+    /// Answered with a reset of the connection (`reset_peer`, without its timeout). Toxiproxy prepares a connection for
+    /// that when it is opened, and for good: on older ones it would be a close, and those that outlive the toxic would
+    /// end in a reset.
+    Reset,
+    /// Let through, but the end of the stream `delay` milliseconds later (`slow_close`).
+    Hold {
+        /// Milliseconds.
+        delay: u64,
+    },
+}
+
+impl Effect {
+    /// Whether no connection that it was on may outlive it.
+    pub(super) fn marks_connections(self) -> bool {
+        matches!(self, Self::Drop | Self::Reset)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn condition(faults: &[(u32, LinkFault)]) -> Condition {
@@ -158,7 +241,11 @@ mod tests {
 
     #[test]
     fn latency_is_the_same_in_sum_however_it_is_split() {
-        let latency = LinkFault::Latency { delay: Duration::from_millis(101), jitter: Duration::from_millis(3) };
+        let latency = LinkFault::Latency {
+            delay: Duration::from_millis(101),
+            jitter: Duration::from_millis(3),
+            direction: Direction::Both,
+        };
         let setting = condition(&[(7, latency)]).setting();
         let sum =
             |of: fn(&Setting, Stream) -> Duration| of(&setting, Stream::Upstream) + of(&setting, Stream::Downstream);
@@ -168,7 +255,8 @@ mod tests {
 
     #[test]
     fn two_faults_of_one_kind_on_one_link_do_not_share_a_name() {
-        let setting = condition(&[(1, LinkFault::Partition), (2, LinkFault::BlackHole)]).setting();
+        let setting =
+            condition(&[(1, LinkFault::Partition), (2, LinkFault::BlackHole { direction: Direction::Both })]).setting();
         assert_eq!(setting.toxics.len(), 4);
     }
 
@@ -187,5 +275,61 @@ mod tests {
     fn answer_lost_leaves_the_way_to_the_server_alone() {
         let setting = condition(&[(0, LinkFault::AnswerLost)]).setting();
         assert!(!setting.drops(Stream::Upstream) && setting.drops(Stream::Downstream));
+    }
+
+    #[test]
+    fn bytes_that_are_dropped_provoke_no_reset_and_a_reset_is_not_held_back() {
+        let slow = LinkFault::SlowClose { delay: Duration::from_secs(1) };
+        let setting = condition(&[(0, LinkFault::ResetPeer), (1, slow)]).setting();
+        assert!(setting.resets(Stream::Upstream) && !setting.holds_closes());
+        let setting = condition(&[(0, LinkFault::ResetPeer), (1, slow), (2, LinkFault::AnswerLost)]).setting();
+        assert!(setting.resets(Stream::Upstream) && !setting.resets(Stream::Downstream));
+        let setting = condition(&[(0, LinkFault::ResetPeer), (1, slow), (2, LinkFault::Partition)]).setting();
+        assert!(!setting.resets(Stream::Upstream) && setting.holds_closes());
+    }
+
+    fn direction() -> impl Strategy<Value = Direction> {
+        prop_oneof![Just(Direction::Both), Just(Direction::Requests), Just(Direction::Answers)]
+    }
+
+    fn fault() -> impl Strategy<Value = LinkFault> {
+        prop_oneof![
+            Just(LinkFault::Partition),
+            Just(LinkFault::Refuse),
+            Just(LinkFault::AnswerLost),
+            Just(LinkFault::ResetPeer),
+            direction().prop_map(|direction| LinkFault::BlackHole { direction }),
+            (1_u64..5000, direction()).prop_map(|(delay, direction)| {
+                let delay = Duration::from_millis(delay);
+                LinkFault::Latency { delay, jitter: delay / 2, direction }
+            }),
+            (1_u32.., direction())
+                .prop_map(|(kilobytes_per_second, direction)| LinkFault::Bandwidth { kilobytes_per_second, direction }),
+            (1_u64..5000).prop_map(|delay| LinkFault::SlowClose { delay: Duration::from_millis(delay) }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_one_fault_does_alone_it_does_among_others_unless_these_hide_it(
+            faults in prop::collection::btree_map(0_u32..20, fault(), 1..6),
+        ) {
+            let all = Condition { faults: faults.clone(), ..Condition::default() }.setting();
+            let mut together = BTreeMap::new();
+            for (&number, &fault) in &faults {
+                let alone = condition(&[(number, fault)]).setting();
+                prop_assert!(alone.enabled || !all.enabled, "a refusal is a refusal among others");
+                together.extend(alone.toxics);
+            }
+            for (name, toxic) in &together {
+                let is_hidden = match toxic.effect {
+                    Effect::Reset => all.drops(toxic.stream),
+                    Effect::Hold { .. } => all.resets(Stream::Upstream) || all.resets(Stream::Downstream),
+                    _ => false,
+                };
+                prop_assert_eq!(all.toxics.get(name), (!is_hidden).then_some(toxic), "{}", name);
+            }
+            prop_assert!(all.toxics.keys().all(|name| together.contains_key(name)), "nothing comes from nowhere");
+        }
     }
 }

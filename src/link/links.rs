@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use tokio::sync::Mutex as Turn;
 
-use super::condition::{Condition, Effect, Setting};
+use super::condition::{Condition, Setting};
 use super::error::LinkError;
 use super::link::{Confirmation, Link, LinkFault, LinkSpec};
 use super::probe::probe;
@@ -108,7 +108,7 @@ impl Links {
                 return Err(LinkError::Twice { what: format!("fault {fault} on {link}") });
             }
         }
-        let closes_live = matches!(what, LinkFault::Partition | LinkFault::Refuse);
+        let closes_live = matches!(what, LinkFault::Partition | LinkFault::Refuse | LinkFault::ResetPeer);
         let is_struck = |link: &Link, _: &Condition| links.contains(link);
         self.change(is_struck, closes_live, |condition| {
             condition.faults.insert(fault, what);
@@ -252,9 +252,10 @@ impl Shared {
         let found = self.toxiproxy.read(&wire.proxy).await?;
         let present = &found.setting.toxics;
         let doomed = present.iter().filter(|(name, toxic)| wanted.toxics.get(*name) != Some(toxic));
-        // Taking a drop away closes the connections anyway; closed first, there is none on which it could hang.
-        let stops_dropping = doomed.clone().any(|(_, toxic)| toxic.effect == Effect::Drop);
-        if found.setting.enabled && (!wanted.enabled || closes_live || stops_dropping) {
+        // Taking a drop away closes the connections anyway, and a reset must leave none behind; closed first, there is none
+        // on which it could hang.
+        let ends_connections = doomed.clone().any(|(_, toxic)| toxic.effect.marks_connections());
+        if found.setting.enabled && (!wanted.enabled || closes_live || ends_connections) {
             self.toxiproxy.set_enabled(&wire.proxy, false).await?;
         }
         for name in doomed.map(|(name, _)| name).chain(&found.strange) {

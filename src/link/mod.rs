@@ -20,5 +20,5 @@ pub mod topology;
 mod toxiproxy;
 
 pub use error::LinkError;
-pub use link::{CLIENTS, Confirmation, Link, LinkFault, LinkSpec};
+pub use link::{CLIENTS, Confirmation, Direction, Link, LinkFault, LinkSpec};
 pub use links::Links;

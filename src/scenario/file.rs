@@ -218,7 +218,7 @@ pub struct FaultSpec {
     /// Live connections are closed, new ones refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refuse: Option<[String; 2]>,
-    /// Nothing passes in either direction; connections stay.
+    /// Nothing passes in either direction (or in that of `only`); connections stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub black_hole: Option<[String; 2]>,
     /// Everything takes `delay` ± `jitter` longer.
@@ -227,21 +227,46 @@ pub struct FaultSpec {
     /// Requests arrive, answers do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_lost: Option<[String; 2]>,
+    /// Each connection carries `kilobytes_per_second` and no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<[String; 2]>,
+    /// Live connections are closed, new ones reset (RST) as soon as something is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_peer: Option<[String; 2]>,
+    /// The closing of a connection is seen `delay` later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_close: Option<[String; 2]>,
     /// SIGKILL, of a service's instance or a dependency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kill: Option<String>,
     /// SIGSTOP, then SIGCONT.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<String>,
-    /// Of `latency`.
+    /// Of `latency` and `slow_close`.
     #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
     pub delay: Option<Duration>,
     /// Of `latency`.
     #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
     pub jitter: Option<Duration>,
+    /// Of `bandwidth`: 1000 bytes a second, from 1 up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kilobytes_per_second: Option<u32>,
+    /// Of `black_hole`, `latency` and `bandwidth`: strikes in this direction alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Only>,
     /// Of `kill`: how long the target stays down. By default 1 s.
     #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
     pub restart_after: Option<Duration>,
+}
+
+/// The one direction in which a link fault strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Only {
+    /// What the client sends.
+    Requests,
+    /// What comes back.
+    Answers,
 }
 
 /// Faults drawn from the seed. Faults on one target never overlap; none starts in the last tenth of the load.
@@ -294,6 +319,15 @@ pub struct FaultChoice {
     pub answer_lost: Option<[String; 2]>,
     /// As in `[[fault]]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<[String; 2]>,
+    /// As in `[[fault]]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_peer: Option<[String; 2]>,
+    /// As in `[[fault]]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_close: Option<[String; 2]>,
+    /// As in `[[fault]]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kill: Option<String>,
     /// As in `[[fault]]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -304,6 +338,12 @@ pub struct FaultChoice {
     /// As in `[[fault]]`.
     #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
     pub jitter: Option<Duration>,
+    /// As in `[[fault]]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kilobytes_per_second: Option<u32>,
+    /// As in `[[fault]]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Only>,
 }
 
 fn default_weight() -> f64 {

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
-use tornwrite::link::{Link, LinkError, LinkFault, Links};
+use tornwrite::link::{Direction, Link, LinkError, LinkFault, Links};
 
 use self::liar::Liar;
 use self::stage::{Client, Echo, SILENCE, SOON, Sees, Stage, Toxiproxy, free_address, spec};
@@ -12,8 +12,10 @@ use self::stage::{Client, Echo, SILENCE, SOON, Sees, Stage, Toxiproxy, free_addr
 mod liar;
 pub(crate) mod stage;
 
+const BLACK_HOLE: LinkFault = LinkFault::BlackHole { direction: Direction::Both };
+
 fn latency(delay: u64) -> LinkFault {
-    LinkFault::Latency { delay: Duration::from_millis(delay), jitter: Duration::ZERO }
+    LinkFault::Latency { delay: Duration::from_millis(delay), jitter: Duration::ZERO, direction: Direction::Both }
 }
 
 impl Stage {
@@ -73,7 +75,7 @@ async fn a_refused_link_closes_live_connections_and_refuses_new_ones() {
 async fn a_black_hole_keeps_live_connections_and_swallows_both_directions() {
     let stage = Stage::set().await;
     let mut live = stage.live_client().await;
-    stage.inject(0, LinkFault::BlackHole).await;
+    stage.inject(0, BLACK_HOLE).await;
     stage.assert_nothing_passes(&mut live, b"lost").await;
     let mut new = Client::connect(stage.listen).await.expect("a black hole accepts");
     stage.assert_nothing_passes(&mut new, b"lost too").await;
@@ -116,7 +118,7 @@ async fn with_lost_answers_requests_still_arrive() {
 #[tokio::test]
 async fn healing_one_of_several_faults_leaves_the_others() {
     let stage = Stage::set().await;
-    stage.inject(0, LinkFault::BlackHole).await;
+    stage.inject(0, BLACK_HOLE).await;
     stage.inject(1, LinkFault::Partition).await;
     stage.inject(2, latency(20)).await;
     stage.heal(1).await;
@@ -141,7 +143,7 @@ async fn a_server_that_is_down_refuses_whatever_else_is_on_its_link() {
     assert!(stage.is_refused().await);
     stage.heal(0).await;
     assert!(stage.is_refused().await, "a heal of another fault does not open it");
-    stage.inject(1, LinkFault::BlackHole).await;
+    stage.inject(1, BLACK_HOLE).await;
     stage.links.set_up("kafka").await.expect("it comes up");
     let mut client = Client::connect(stage.listen).await.expect("a black hole accepts");
     stage.assert_nothing_passes(&mut client, b"lost").await;
@@ -183,7 +185,7 @@ async fn a_change_that_toxiproxy_only_claims_is_found_out() {
     let link = Link::new("api-1", "kafka");
     let liar = Liar::before(toxiproxy.api, "POST", "/toxics").await;
     let links = Links::create(liar.api, vec![spec(&link, server.address)]).await.expect("one link");
-    let error = links.inject(0, &[link], LinkFault::BlackHole).await.expect_err("it did not happen");
+    let error = links.inject(0, &[link], BLACK_HOLE).await.expect_err("it did not happen");
     assert!(matches!(error, LinkError::NotInPlace { .. }), "{error}");
     assert!(error.to_string().contains("api-1 → kafka: the change did not happen"), "{error}");
 }

@@ -23,6 +23,9 @@ fn random_faults() -> impl Strategy<Value = String> {
         Just("black_hole = [\"relay\", \"mongodb\"]"),
         Just("answer_lost = [\"api-2\", \"mongodb\"]"),
         Just("latency = [\"api\", \"mongodb\"]\ndelay = \"20ms\""),
+        Just("bandwidth = [\"api\", \"kafka\"]\nkilobytes_per_second = 10\nonly = \"requests\""),
+        Just("reset_peer = [\"clients\", \"api\"]"),
+        Just("slow_close = [\"relay\", \"kafka\"]\ndelay = \"2s\""),
     ];
     let choice = (what, 0.1_f64..9.0, any::<bool>(), 1_u64..1500, 0_u64..3000);
     (prop::collection::vec(choice, 1..5), 5_u32..12, 0_u64..1500).prop_map(|(choices, count, gap)| {

@@ -31,6 +31,12 @@ fn every_kind_on_what_exists_in_some_variant_passes() {
         "for = \"5s\"\nblack_hole = [\"relay-1\", \"mongodb\"]",
         "for = \"5s\"\nanswer_lost = [\"clients\", \"legacy\"]",
         "for = \"5s\"\nlatency = [\"api-1\", \"kafka\"]\ndelay = \"100ms\"\njitter = \"100ms\"",
+        "for = \"5s\"\nlatency = [\"api-1\", \"kafka\"]\ndelay = \"100ms\"\nonly = \"answers\"",
+        "for = \"5s\"\nblack_hole = [\"api\", \"kafka\"]\nonly = \"requests\"",
+        "for = \"5s\"\nbandwidth = [\"api\", \"kafka\"]\nkilobytes_per_second = 1",
+        "for = \"5s\"\nbandwidth = [\"api\", \"kafka\"]\nkilobytes_per_second = 10\nonly = \"requests\"",
+        "for = \"5s\"\nreset_peer = [\"clients\", \"api\"]",
+        "for = \"5s\"\nslow_close = [\"relay\", \"mongodb\"]\ndelay = \"2s\"",
         "for = \"5s\"\npause = \"relay\"",
         "kill = \"kafka\"",
         "kill = \"api\"\nrestart_after = \"3s\"",
@@ -92,6 +98,27 @@ fn durations_stand_where_they_belong() {
 }
 
 #[test]
+fn a_narrow_link_needs_a_rate_and_only_some_kinds_know_a_direction() {
+    let (key, message) = mistake("for = \"1s\"\nbandwidth = [\"api\", \"kafka\"]");
+    assert!(key == "kilobytes_per_second" && message.contains("kilobytes_per_second = 10"), "{message}");
+    let (key, message) = mistake("for = \"1s\"\nbandwidth = [\"api\", \"kafka\"]\nkilobytes_per_second = 0");
+    assert!(key == "kilobytes_per_second" && message.contains("`black_hole`"), "{message}");
+    let (key, message) = mistake("for = \"1s\"\nrefuse = [\"api\", \"kafka\"]\nkilobytes_per_second = 1");
+    assert_eq!(
+        (key, &*message),
+        ("kilobytes_per_second", "only `bandwidth` takes `kilobytes_per_second`, not `refuse`")
+    );
+    assert_eq!(mistake("for = \"1s\"\nslow_close = [\"api\", \"kafka\"]").0, "delay");
+    assert_eq!(mistake("for = \"1s\"\nslow_close = [\"api\", \"kafka\"]\ndelay = \"0s\"").0, "delay");
+    assert_eq!(mistake("for = \"1s\"\nslow_close = [\"api\", \"kafka\"]\ndelay = \"1s\"\njitter = \"1s\"").0, "jitter");
+    for kind in ["partition", "refuse", "answer_lost", "reset_peer"] {
+        let (key, message) = mistake(&format!("for = \"1s\"\n{kind} = [\"api\", \"kafka\"]\nonly = \"answers\""));
+        assert!(key == "only" && message.ends_with(&format!("take `only`, not `{kind}`")), "{message}");
+    }
+    assert_eq!(mistake("kill = \"api\"\nonly = \"answers\"").0, "only");
+}
+
+#[test]
 fn a_fault_after_the_load_is_refused() {
     let scenario = scenario("[[fault]]\nat = \"60s\"\nkill = \"api\"");
     assert_eq!(validate(&scenario.fault[0], &topology(), LOAD).expect_err("too late").key, "at");
@@ -107,6 +134,8 @@ fn random_choices_are_judged_like_faults() {
         ("shortest = \"61s\"\nlongest = \"62s\"\nkill = \"api\"", "shortest"),
         ("shortest = \"1s\"\nlongest = \"2s\"\nkill = \"api\"\nweight = -1.0", "weight"),
         ("shortest = \"1s\"\nlongest = \"2s\"\nkill = \"apo\"", "kill"),
+        ("shortest = \"1s\"\nlongest = \"2s\"\nbandwidth = [\"api\", \"kafka\"]", "kilobytes_per_second"),
+        ("shortest = \"1s\"\nlongest = \"2s\"\nreset_peer = [\"api\", \"kafka\"]\nonly = \"requests\"", "only"),
         ("shortest = \"1s\"\nlongest = \"2s\"\nlatency = [\"api\", \"kafka\"]", "delay"),
     ] {
         let (index, problem) = judge_random(&choice(keys)).expect_err(keys);

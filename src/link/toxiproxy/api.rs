@@ -52,6 +52,9 @@ impl WireToxic {
         let (kind, attributes) = match toxic.effect {
             Effect::Drop => ("timeout", vec![("timeout", 0)]),
             Effect::Delay { delay, jitter } => ("latency", vec![("latency", delay), ("jitter", jitter)]),
+            Effect::Limit { rate } => ("bandwidth", vec![("rate", rate)]),
+            Effect::Reset => ("reset_peer", vec![("timeout", 0)]),
+            Effect::Hold { delay } => ("slow_close", vec![("delay", delay)]),
         };
         Self {
             name: name.to_owned(),
@@ -72,6 +75,9 @@ impl WireToxic {
         let effect = match self.r#type.as_str() {
             "timeout" if attribute("timeout") == Some(0) => Effect::Drop,
             "latency" => Effect::Delay { delay: attribute("latency")?, jitter: attribute("jitter")? },
+            "bandwidth" => Effect::Limit { rate: attribute("rate")? },
+            "reset_peer" if attribute("timeout") == Some(0) => Effect::Reset,
+            "slow_close" => Effect::Hold { delay: attribute("delay")? },
             _ => return None,
         };
         (self.toxicity >= 1.0).then_some(Toxic { stream, effect })
