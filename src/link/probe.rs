@@ -7,7 +7,7 @@
 //! | answers dropped | connect, send nothing | accepted and silent; that *requests* pass is only read back |
 //! | reset | connect, send the same | the connection is reset |
 //! | delayed | connect, send the same | the first answer or close comes no sooner than the delay allows |
-//! | requests limited | connect, send one that takes 50 ms (8 KB at most) | as for delayed |
+//! | requests limited | connect, send one that takes 30 ms (8 KB at most) | as for delayed |
 //! | open | connect, send nothing | accepted and not closed |
 //!
 //! What cannot be shown without knowing the protocol, or without waiting, is only read back, and the detail says so:
@@ -35,7 +35,7 @@ const SILENCE: Duration = Duration::from_millis(50);
 /// How long an open one must stay open.
 const OPEN: Duration = Duration::from_millis(20);
 /// How long a request should take that shows a limit.
-const LIMITED: Duration = SILENCE;
+const LIMITED: Duration = Duration::from_millis(30);
 /// The longest such request: what servers take as headers, and the loopback as one piece.
 const LONGEST_REQUEST: u64 = 8 * 1000;
 /// The widest limit that such a request shows, in KB/s.
@@ -44,6 +44,8 @@ const WIDEST_SHOWN: u64 = LONGEST_REQUEST / 2;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(1);
 /// How long an answer is waited for beyond the delay.
 const ANSWER_DEADLINE: Duration = Duration::from_millis(500);
+/// How long where answers are limited too, and a long one would take its time.
+const LIMITED_ANSWER_DEADLINE: Duration = Duration::from_millis(30);
 /// How long a reset is waited for beyond the delay; it takes a millisecond.
 const RESET_DEADLINE: Duration = Duration::from_secs(1);
 /// Rounding of timers on both sides.
@@ -90,21 +92,24 @@ struct Slowness {
     request: Vec<u8>,
     there: Duration,
     back: Duration,
-    /// The most that the delays add, there and back.
-    most: Duration,
+    /// How long an answer is waited for.
+    patience: Duration,
 }
 
 impl Slowness {
     fn of(setting: &Setting) -> Self {
         let mut request = REQUEST.to_vec();
-        let mut there = setting.least_delay(Stream::Upstream);
+        let mut limited = Duration::ZERO;
         if let Some(rate) = setting.narrowest(Stream::Upstream) {
-            let limited = u64::try_from(LIMITED.as_millis()).expect("a probe is short");
-            request = request_of(rate.saturating_mul(limited).min(LONGEST_REQUEST));
-            there += Duration::from_micros(1000 * request.len() as u64 / rate);
+            let millis = u64::try_from(LIMITED.as_millis()).expect("a probe is short");
+            request = request_of(rate.saturating_mul(millis).min(LONGEST_REQUEST));
+            limited = Duration::from_micros(1000 * request.len() as u64 / rate);
         }
-        let most = setting.most_delay(Stream::Upstream) + setting.most_delay(Stream::Downstream);
-        Self { request, there, back: setting.least_delay(Stream::Downstream), most }
+        let most = setting.most_delay(Stream::Upstream) + setting.most_delay(Stream::Downstream) + limited;
+        let are_answers_limited = setting.narrowest(Stream::Downstream).is_some();
+        let patience = most + if are_answers_limited { LIMITED_ANSWER_DEADLINE } else { ANSWER_DEADLINE };
+        let (there, back) = (setting.least_delay(Stream::Upstream) + limited, setting.least_delay(Stream::Downstream));
+        Self { request, there, back, patience }
     }
 
     fn can_be_shown(&self) -> bool {
@@ -177,13 +182,13 @@ async fn expect_reset(setting: &Setting, listen: SocketAddr) -> Result<String, S
 }
 
 async fn expect_delay(slowness: &Slowness, listen: SocketAddr) -> Result<String, Surprise> {
-    let &Slowness { ref request, there, back, most } = slowness;
+    let &Slowness { ref request, there, back, patience } = slowness;
     let expected = format!("no answer before {:?} and no close before {there:?}", there + back);
     let failed = |error: io::Error| surprise(&expected, format!("the connection was closed: {error}"));
     let mut connection = connect(listen).await.map_err(failed)?;
     let sent_at = Instant::now();
     connection.write_all(request).await.map_err(failed)?;
-    let answer = timeout(most + ANSWER_DEADLINE, connection.read(&mut [0; 64])).await;
+    let answer = timeout(patience, connection.read(&mut [0; 64])).await;
     let after = sent_at.elapsed();
     // Toxiproxy delays bytes, not the end of a stream: a server that closes is seen after the way there alone.
     let (what, least) = match answer {

@@ -10,6 +10,7 @@ use self::liar::Liar;
 use self::stage::{Client, Echo, SILENCE, SOON, Sees, Stage, Toxiproxy, free_address, spec};
 
 mod liar;
+mod shape;
 pub(crate) mod stage;
 
 const BLACK_HOLE: LinkFault = LinkFault::BlackHole { direction: Direction::Both };

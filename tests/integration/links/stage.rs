@@ -162,6 +162,13 @@ impl Client {
         }
     }
 
+    /// Reads so many bytes.
+    pub(crate) async fn skip(&mut self, length: usize) {
+        let mut bytes = vec![0; length];
+        let read = timeout(SOON, self.connection.read_exact(&mut bytes)).await.expect("all of it comes soon");
+        read.expect("the connection stays open");
+    }
+
     /// Sends something and gets the echo.
     pub(crate) async fn is_echoed(&mut self, bytes: &[u8]) -> bool {
         self.send(bytes).await;
