@@ -46,7 +46,12 @@ pub(crate) async fn open(environment: &Environment) -> Result<Database> {
 
 /// A collection whose writes are acknowledged by a majority: what a client was told survives the loss of a node.
 pub(crate) fn majority<T: Send + Sync>(database: &Database, name: &str) -> Collection<T> {
-    let options = CollectionOptions::builder().write_concern(WriteConcern::majority()).build();
+    collection(database, name, WriteConcern::majority())
+}
+
+/// A collection whose writes are acknowledged as the concern says, unless a transaction says otherwise.
+pub(crate) fn collection<T: Send + Sync>(database: &Database, name: &str, concern: WriteConcern) -> Collection<T> {
+    let options = CollectionOptions::builder().write_concern(concern).build();
     database.collection_with_options(name, options)
 }
 

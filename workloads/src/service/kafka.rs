@@ -1,4 +1,4 @@
-//! An idempotent producer that knows when it is ready, and a consumer with a static group membership.
+//! A producer that knows when it is ready, and a consumer with a static group membership.
 //!
 //! The settings matter as much as the code. The default back-off of librdkafka (10 s) would turn a cut of 3 s into an
 //! outage of 10 s, so both clients reconnect within half a second. A send that found no broker for 2 s fails instead
@@ -81,8 +81,34 @@ fn has_producer_id(statistics: &[u8]) -> bool {
         .is_ok_and(|statistics| statistics.eos.is_some_and(|state| state.idemp_state == "Assigned"))
 }
 
-/// Publishes to one topic, each record once in the log however often the connection breaks, as long as the process
-/// lives: `acks=all`, idempotent.
+/// Axis `acks`: which brokers must have a record before its send counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Acks {
+    /// Every replica that is in sync, and each record once, however often the connection breaks. With
+    /// `min.insync.replicas=2` an acknowledged record survives the loss of any one broker of three. While its leader is
+    /// cut off from the others, sends fail instead.
+    All,
+    /// The leader alone, without idempotence. **Broken when a leader is lost**: an old leader that is cut off from the
+    /// others acknowledges what the new one never gets, and throws it away when it comes back.
+    One,
+}
+
+impl Acks {
+    fn configure(self, configuration: &mut ClientConfig) {
+        let (acks, is_idempotent) = match self {
+            Self::All => ("all", "true"),
+            Self::One => ("1", "false"),
+        };
+        configuration.set("acks", acks).set("enable.idempotence", is_idempotent);
+    }
+
+    /// Whether sends wait until the producer has an id.
+    fn need_producer_id(self) -> bool {
+        self == Self::All
+    }
+}
+
+/// Publishes to one topic.
 pub(crate) struct Publisher {
     producer: FutureProducer<Observer>,
     topic: String,
@@ -91,11 +117,11 @@ pub(crate) struct Publisher {
 
 impl Publisher {
     /// Makes the producer; it begins to dial by itself.
-    pub(crate) fn open(environment: &Environment, topic: String) -> Result<Self> {
-        let (sender, ready) = watch::channel(false);
-        let producer = configuration(environment)
-            .set("acks", "all")
-            .set("enable.idempotence", "true")
+    pub(crate) fn open(environment: &Environment, topic: String, acks: Acks) -> Result<Self> {
+        let (sender, ready) = watch::channel(!acks.need_producer_id());
+        let mut configuration = configuration(environment);
+        acks.configure(&mut configuration);
+        let producer = configuration
             .set("linger.ms", "0")
             .set("message.timeout.ms", "2000")
             .set("statistics.interval.ms", "250")
@@ -104,8 +130,8 @@ impl Publisher {
         Ok(Self { producer, topic, ready })
     }
 
-    /// Waits until the topic is known and the producer has its id, so that the first send takes no longer than the
-    /// next. Sends nothing. The caller bounds it.
+    /// Waits until the topic is known and the producer has its id, where it needs one, so that the first send takes no
+    /// longer than the next. Sends nothing. The caller bounds it.
     pub(crate) async fn warm_up(&self) -> Result<()> {
         let (producer, topic) = (self.producer.clone(), self.topic.clone());
         let metadata = spawn_blocking(move || producer.client().fetch_metadata(Some(&topic), METADATA_WITHIN))
@@ -223,6 +249,16 @@ mod tests {
             ..Default::default()
         };
         serde_json::to_vec(&statistics).unwrap()
+    }
+
+    #[test]
+    fn a_producer_that_asks_only_the_leader_is_not_idempotent_and_waits_for_no_id() {
+        for (acks, expected) in [(Acks::All, ("all", "true", true)), (Acks::One, ("1", "false", false))] {
+            let mut configuration = ClientConfig::new();
+            acks.configure(&mut configuration);
+            let set = |key| configuration.get(key).unwrap();
+            assert_eq!((set("acks"), set("enable.idempotence"), acks.need_producer_id()), expected, "{acks:?}");
+        }
     }
 
     #[test]

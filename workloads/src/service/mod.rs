@@ -5,7 +5,7 @@
 //! - [`backoff`]: jittered waits between attempts, and the count of conflicts that a service reports;
 //! - [`transaction`]: the loop that a correct multi-document transaction needs;
 //! - [`predecessor`]: ends the transactions that a killed process of the same instance left open;
-//! - [`kafka`]: an idempotent producer that knows when it is ready, and a consumer with a static group membership;
+//! - [`kafka`]: a producer that knows when it is ready, and a consumer with a static group membership;
 //! - [`lifecycle`]: readiness, the HTTP server, and the orderly stop on SIGTERM.
 
 pub(crate) mod backoff;

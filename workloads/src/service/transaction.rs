@@ -38,17 +38,14 @@ pub(crate) trait Body {
     fn run(&self, session: &mut ClientSession) -> impl Future<Output = Result<Step<Self::Output>>> + Send;
 }
 
-/// Runs the body until it was committed or rolled back for good. It reads from one snapshot and commits with
-/// `w: majority`. The caller bounds it with a timeout.
-pub(crate) async fn run<B: Body>(client: &Client, body: &B) -> Result<(B::Output, Contention)> {
+/// Runs the body until it was committed or rolled back for good. It reads from one snapshot and commits with the write
+/// concern. (A commit that is repeated asks for a majority in any case; the driver sees to that.) The caller bounds it
+/// with a timeout.
+pub(crate) async fn run<B: Body>(client: &Client, concern: &WriteConcern, body: &B) -> Result<(B::Output, Contention)> {
     let mut session = client.start_session().await?;
     let mut contention = Contention::default();
     loop {
-        session
-            .start_transaction()
-            .read_concern(ReadConcern::snapshot())
-            .write_concern(WriteConcern::majority())
-            .await?;
+        session.start_transaction().read_concern(ReadConcern::snapshot()).write_concern(concern.clone()).await?;
         match attempt(&mut session, body).await {
             Ok(Some(result)) => return Ok((result, contention)),
             Ok(None) => contention.conflicts += 1,

@@ -6,28 +6,34 @@
 //!   outcome is not known or there is none.
 //!
 //! [`stock`] holds the four ways to take stock, [`write`](mod@write) the two ways to see to the event, [`read`] the two
-//! ways to look a product up; every combination works. [`handler`] is the HTTP side.
+//! ways to look a product up; [`write_concern`] and [`read_concern`] say how much of a replica set must agree. Every
+//! combination works. [`handler`] is the HTTP side.
 
 mod handler;
 mod read;
+mod read_concern;
 mod stock;
 mod write;
+mod write_concern;
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use mongodb::bson::Document;
+use mongodb::options::WriteConcern;
 use mongodb::{Client, Collection, Database};
 
 use crate::inventory::outbox::{self, OUTBOX, Row};
 use crate::service::database;
 use crate::service::environment::{Environment, variable};
-use crate::service::kafka::Publisher;
+use crate::service::kafka::{Acks, Publisher};
 use crate::service::lifecycle::{self, Readiness, Shutdown};
 use crate::service::log;
 use read::{Cache, Read};
+use read_concern::Reads;
 use stock::{Order, Receipt, Stock};
 use write::Write;
+use write_concern::Writes;
 
 /// Which patterns to serve with.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -41,6 +47,15 @@ pub(crate) struct Arguments {
     /// How products are looked up.
     #[arg(long, value_enum, default_value = "store")]
     read: Read,
+    /// How many members have a write before its client is told.
+    #[arg(long = "write-concern", value_enum, default_value = "majority")]
+    writes: Writes,
+    /// How sure a product that is read from the store has to be.
+    #[arg(long = "read-concern", value_enum, default_value = "majority")]
+    reads: Reads,
+    /// How many brokers have an event before its send counts, where it is sent from here.
+    #[arg(long, value_enum, default_value = "all")]
+    acks: Acks,
 }
 
 /// One purchase that a client asks for.
@@ -66,9 +81,11 @@ struct Api {
     publisher: Option<Publisher>,
 }
 
-/// The collections of this service. All writes are acknowledged by a majority.
+/// The collections of this service.
 struct Store {
     client: Client,
+    /// Of every write, alone or in a transaction.
+    concern: WriteConcern,
     /// `{_id, name, stock, version, lastOperation}`; each change raises `version` by one.
     products: Collection<Receipt>,
     orders: Collection<Order>,
@@ -80,17 +97,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let environment = Environment::read()?;
     let database = database::open(&environment).await?;
     let publisher = match arguments.write {
-        Write::DualWrite => Some(Publisher::open(&environment, variable("PURCHASES_TOPIC")?)?),
+        Write::DualWrite => Some(Publisher::open(&environment, variable("PURCHASES_TOPIC")?, arguments.acks)?),
         Write::Outbox => None,
     };
-    let api = Arc::new(Api { patterns: arguments, store: Store::open(&database), cache: Cache::default(), publisher });
-    log!(
-        "{} takes stock by {:?}, publishes by {:?} and reads by {:?}",
-        environment.service_instance,
-        arguments.stock,
-        arguments.write,
-        arguments.read
-    );
+    let store = Store::open(&database, arguments.writes.concern());
+    let api = Arc::new(Api { patterns: arguments, store, cache: Cache::default(), publisher });
+    log!("{} serves with {arguments:?}", environment.service_instance);
 
     let readiness = Readiness::starting();
     let router = handler::router(Arc::clone(&api));
@@ -121,12 +133,13 @@ impl Api {
 }
 
 impl Store {
-    fn open(database: &Database) -> Self {
+    fn open(database: &Database, concern: WriteConcern) -> Self {
         Self {
             client: database.client().clone(),
-            products: database::majority(database, stock::PRODUCTS),
-            orders: database::majority(database, stock::ORDERS),
-            outbox: database::majority(database, OUTBOX),
+            products: database::collection(database, stock::PRODUCTS, concern.clone()),
+            orders: database::collection(database, stock::ORDERS, concern.clone()),
+            outbox: database::collection(database, OUTBOX, concern.clone()),
+            concern,
         }
     }
 

@@ -13,6 +13,7 @@
 use mongodb::ClientSession;
 use mongodb::bson::doc;
 use mongodb::error::Result;
+use mongodb::options::WriteConcern;
 
 use super::{Event, Place, Store, sale};
 use crate::service::database::is_duplicate_key;
@@ -20,7 +21,8 @@ use crate::service::transaction::{self, Body, Step};
 
 /// Adds the event to the view unless that was done before.
 pub(super) async fn apply(store: &Store, event: &Event, place: Place) -> Result<()> {
-    transaction::run(store.database.client(), &Once { store, event, place }).await.map(|((), _)| ())
+    let once = Once { store, event, place };
+    transaction::run(store.database.client(), &WriteConcern::majority(), &once).await.map(|((), _)| ())
 }
 
 struct Once<'a> {

@@ -10,7 +10,7 @@ use axum::Router;
 use crate::inventory::outbox::{self, OUTBOX, Row};
 use crate::service::database;
 use crate::service::environment::{Environment, variable};
-use crate::service::kafka::Publisher;
+use crate::service::kafka::{Acks, Publisher};
 use crate::service::lifecycle::{self, Readiness, Shutdown};
 use crate::service::log;
 
@@ -20,6 +20,9 @@ pub(crate) struct Arguments {
     /// How rows are found and published.
     #[arg(long, value_enum)]
     relay: Relay,
+    /// How many brokers have an event before its row counts as published.
+    #[arg(long, value_enum, default_value = "all")]
+    acks: Acks,
 }
 
 /// The values of the axis `relay`.
@@ -34,8 +37,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     let environment = Environment::read()?;
     let database = database::open(&environment).await?;
     let outbox = database::majority::<Row>(&database, OUTBOX);
-    let publisher = Publisher::open(&environment, variable("PURCHASES_TOPIC")?)?;
-    log!("{} publishes by {:?}", environment.service_instance, arguments.relay);
+    let publisher = Publisher::open(&environment, variable("PURCHASES_TOPIC")?, arguments.acks)?;
+    log!("{} publishes with {arguments:?}", environment.service_instance);
 
     let readiness = Readiness::starting();
     let warm_up = async || {

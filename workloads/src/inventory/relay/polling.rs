@@ -5,7 +5,8 @@
 //!
 //! *What it promises*: **at least once, and in order per product**. A crash, a lost acknowledgement or a failed mark
 //! make it publish a row again, under the same event id; consumers must know what they have seen. No row is forgotten:
-//! it is marked only after the log acknowledged it.
+//! it is marked only after the log acknowledged it, and what that is worth is the axis `acks`
+//! ([`Acks`](crate::service::kafka::Acks)).
 //!
 //! *How it keeps the order*, which three things could spoil:
 //! - **what it reads**: sorted by the product's version, from one majority-committed snapshot. Version 8 of a product

@@ -47,7 +47,7 @@ pub(super) async fn purchase(api: &Api, purchase: &Purchase) -> Result<Answer, F
 async fn take(api: &Api, purchase: &Purchase) -> DatabaseResult<(Attempt, Contention)> {
     let stock = api.patterns.stock;
     if stock.needs_transaction() {
-        return transaction::run(&api.store.client, &Take { api, purchase }).await;
+        return transaction::run(&api.store.client, &api.store.concern, &Take { api, purchase }).await;
     }
 
     let mut contention = Contention::default();

@@ -1,18 +1,18 @@
 //! `outbox`: change the state and write down the event, in one transaction; a relay publishes it later.
 //!
-//! *What it does*: one `MongoDB` transaction takes the stock and inserts a row into the outbox, committed with
-//! `w: majority`. Kafka is not touched.
+//! *What it does*: one `MongoDB` transaction takes the stock and inserts a row into the outbox, committed with the
+//! [`write_concern`](super::super::write_concern). Kafka is not touched.
 //!
 //! *What it promises*: state and event exist together or not at all, whatever is killed or cut off when. The rows of
 //! one product carry its version, so that the relay can publish them in the order in which they happened. The client's
-//! answer does not wait for Kafka and does not need it.
+//! answer does not wait for Kafka and does not need it. That what a client was told *stays* is the majority's promise.
 //!
 //! *How it stays right*: transient errors run the transaction again, an unknown commit is committed again (see
 //! [`transaction`]). The row carries the **command id**, fixed for the whole request and unique in the outbox: should a
 //! transaction run again although an earlier attempt was committed after all, the second insert is refused and the
 //! first one's answer is given.
 //!
-//! *How it breaks*: it does not; it costs. The commit is slower than a plain write, hot products meet write conflicts,
+//! *How it breaks*: with a majority it does not; it costs. The commit is slower than a plain write, hot products meet write conflicts,
 //! and the event comes later by the relay's interval. The relay publishes at least once, so consumers must know what
 //! they have seen.
 
@@ -34,7 +34,8 @@ use crate::service::transaction::{self, Body, Step};
 pub(super) async fn purchase(api: &Api, purchase: &Purchase) -> Result<Answer, Failure> {
     // Both are drawn once for all attempts: a repetition is the same command and would be the same event.
     let command = Command { api, purchase, id: Uuid::new_v4().to_string(), event_id: Uuid::new_v4().to_string() };
-    let (attempt, contention) = timeout(REQUEST_TIMEOUT, transaction::run(&api.store.client, &command)).await??;
+    let transaction = transaction::run(&api.store.client, &api.store.concern, &command);
+    let (attempt, contention) = timeout(REQUEST_TIMEOUT, transaction).await??;
     match attempt {
         Attempt::Taken(receipt) | Attempt::Repeated(receipt) => Ok(Answer { receipt, contention }),
         Attempt::Refused(refusal) => Err(Failure::Refused(refusal)),
