@@ -4,10 +4,12 @@
 //! - [`database`]: one `MongoDB` client with bounded pool and waits, and what its errors mean;
 //! - [`backoff`]: jittered waits between attempts, and the count of conflicts that a service reports;
 //! - [`transaction`]: the loop that a correct multi-document transaction needs;
+//! - [`abandoned`]: ends the transactions of requests that were given up;
 //! - [`predecessor`]: ends the transactions that a killed process of the same instance left open;
 //! - [`kafka`]: a producer that knows when it is ready, and a consumer with a static group membership;
 //! - [`lifecycle`]: readiness, the HTTP server, and the orderly stop on SIGTERM.
 
+pub(crate) mod abandoned;
 pub(crate) mod backoff;
 pub(crate) mod database;
 pub(crate) mod environment;

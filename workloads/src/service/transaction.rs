@@ -8,12 +8,13 @@
 //! - everything else: roll back and tell the caller.
 //!
 //! The rule is that of the drivers' convenient API, whose deadline is a fixed two minutes; here the caller's timeout
-//! ends the loop. A session that is dropped in mid-transaction rolls back.
+//! ends the loop, and what it leaves open then is ended by [`abandoned`](super::abandoned).
 
 use mongodb::error::{Error, Result, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 use mongodb::options::{ReadConcern, WriteConcern};
 use mongodb::{Client, ClientSession};
 
+use super::abandoned::Guarded;
 use super::backoff::{Backoff, Contention};
 use super::database::is_write_conflict;
 
@@ -42,11 +43,11 @@ pub(crate) trait Body {
 /// concern. (A commit that is repeated asks for a majority in any case; the driver sees to that.) The caller bounds it
 /// with a timeout.
 pub(crate) async fn run<B: Body>(client: &Client, concern: &WriteConcern, body: &B) -> Result<(B::Output, Contention)> {
-    let mut session = client.start_session().await?;
+    let mut session = Guarded::new(client.start_session().await?);
     let mut contention = Contention::default();
     loop {
         session.start_transaction().read_concern(ReadConcern::snapshot()).write_concern(concern.clone()).await?;
-        match attempt(&mut session, body).await {
+        match session.watch(async |session| attempt(session, body).await).await {
             Ok(Some(result)) => return Ok((result, contention)),
             Ok(None) => contention.conflicts += 1,
             Err(error) if error.contains_label(TRANSIENT_TRANSACTION_ERROR) => {

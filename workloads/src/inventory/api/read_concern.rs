@@ -16,7 +16,8 @@
 //! *What it promises*: nothing that it tells of is taken back.
 //!
 //! *How it breaks*: the answer may be stale all the same. A deposed primary that does not know it yet answers what a
-//! majority had when it was cut off.
+//! majority had when it was cut off. And where purchases are told with write concern `one`, every answer may be: a
+//! client then knows of its purchase before a majority does.
 //!
 //! `linearizable`:
 //!
