@@ -48,7 +48,8 @@ fn program(desk: &Desk, name: &str, body: &str) -> PathBuf {
 fn a_service_that_exits_at_its_start_ends_the_run_with_its_last_words() {
     let command = concat!(
         r#"command = ["torn-workloads", "inventory-api", "--stock", "{pattern.stock}", "--write", "{pattern.write}", "#,
-        r#""--read", "{pattern.read}"]"#
+        r#""--read", "{pattern.read}", "--write-concern", "{pattern.write_concern}", "#,
+        r#""--read-concern", "{pattern.read_concern}", "--acks", "{pattern.acks}"]"#
     );
     let broken = r#"command = ["sh", "-c", "echo no broker by the name of kaffka; exit 9"]"#;
     let variant = format!("[[variant]]\nname = \"outbox\"\n{OUTBOX}");

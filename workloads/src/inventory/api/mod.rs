@@ -148,3 +148,36 @@ impl Store {
         self.products.clone_with_type()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn parse(further: &[&str]) -> Arguments {
+        let arguments = ["api", "--stock", "conditional", "--write", "outbox"];
+        Command::try_parse_from(arguments.iter().chain(further)).unwrap_or_else(|error| panic!("{error}")).arguments
+    }
+
+    #[test]
+    fn nothing_less_than_a_majority_is_asked_unless_told_so() {
+        let default = parse(&[]);
+        assert_eq!(default.writes.concern(), WriteConcern::majority());
+        assert_eq!(default.reads.concern(), mongodb::options::ReadConcern::majority());
+        assert_eq!(default.acks, Acks::All);
+    }
+
+    #[test]
+    fn only_a_linearizable_read_is_bounded_at_the_server_because_only_it_waits_for_others() {
+        let within = |concern| parse(&["--read-concern", concern]).reads.confirmed_within();
+        assert_eq!([within("local"), within("majority")], [None, None]);
+        assert!(within("linearizable").is_some());
+        assert_eq!(parse(&["--write-concern", "one"]).writes.concern().w, Some(1.into()));
+    }
+}
