@@ -1,6 +1,6 @@
 # The commands of everyday work. `make demo` and `make test` set everything up by themselves.
 
-.PHONY: demo test seeds bench fuzz fmt lint build stack bootstrap bootstrap-tests
+.PHONY: demo test test-docker offline-images seeds bench fuzz fmt lint build stack bootstrap bootstrap-tests
 
 SCENARIO := dual-write-vs-outbox
 
@@ -16,6 +16,15 @@ demo: stack
 # All tests, those against real servers included.
 test: bootstrap-tests stack
 	cargo test --workspace
+	@$(MAKE) --no-print-directory test-docker
+
+# The tests of servers in containers, where a Docker daemon answers.
+test-docker: build
+	@scripts/test-docker
+
+# Stand-ins for the public images, for machines that cannot pull; says how to use them.
+offline-images: stack
+	@scripts/offline-images
 
 # Random faults under 20 seeds: the outbox is to be valid and dual-write to lose events under each. Half an hour.
 seeds: stack
@@ -40,6 +49,7 @@ fmt:
 lint: bootstrap
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --test docker -- -D warnings
 
 # What is missing of mongod, Kafka, Toxiproxy and the Python drivers goes into the cache.
 stack: build

@@ -16,6 +16,7 @@ pub mod process;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod secret;
 pub mod service;
 pub mod store;
 pub mod witness;

@@ -4,6 +4,9 @@ use std::fs;
 
 use tornwrite::scenario::reader::{self, Override};
 
+#[path = "scenario/matrix.rs"]
+mod matrix;
+
 /// A small valid workload and scenario; each case changes one text in one of them.
 const MANIFEST: &str = include_str!("../src/cli/init/manifest.toml");
 const SCENARIO: &str = include_str!("../src/cli/init/scenario.toml");
@@ -81,6 +84,10 @@ fn every_mistake_names_file_line_key_and_what_was_expected() {
         ("partition = [\"api\", \"kafka\"]", "slow_close = [\"api\", \"kafka\"]"),
         ("partition = [\"api\", \"kafka\"]", "reset_peer = [\"api\", \"kafka\"]\nonly = \"requests\""),
         ("partition = [\"api\", \"kafka\"]", "black_hole = [\"api\", \"kafka\"]\nonly = \"upstream\""),
+        ("partition = [\"api\", \"kafka\"]", "isolate = \"primary\""),
+        ("kill = \"api-1\"", "kill = \"leader:purchases-9\""),
+        ("[load]", "[mongodb]\nnodes = 2\noplog_mb = 0\n\n[load]"),
+        ("[load]", "[kafka]\nbrokers = 3\nmin_insync_replicas = 4\n\n[load]"),
         ("at = \"5s\"", "at = \"5 s o'clock\""),
         ("\"latency.p99\" = \"<2s\"", "\"latency.p98\" = \"<2s\""),
         ("\"latency.p99\" = \"<2s\"", "\"latency.p99\" = \"fast\""),

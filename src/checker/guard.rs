@@ -221,7 +221,7 @@ fn fault_exercised(facts: &Facts, fault: &Fault) -> Check {
     let name = format!("fault exercised: {} {}", fault.number, fault.what);
     let what = &fault.what;
     if fault.step(FaultStep::NotApplicable).is_some() {
-        return not_checked(name, "this variant has nobody to strike");
+        return not_checked(name, fault.detail.as_deref().unwrap_or("this variant has nobody to strike"));
     }
     if fault.step(FaultStep::Failed).is_some() {
         let detail = fault.detail.as_deref().unwrap_or("no detail");

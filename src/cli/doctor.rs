@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::stack::{ENVIRONMENT_FAILED, line};
+use crate::environment::EnvironmentError;
+use crate::environment::docker::Docker;
 use crate::environment::local::Cache;
 use crate::environment::local::install::{ComponentStatus, status};
 use crate::process::tool::{Tool, find};
+use crate::process::{HostsError, HostsWay};
 
 /// Say what is missing on this machine, and the command that brings it.
 #[derive(Debug, Args)]
@@ -55,6 +58,8 @@ pub async fn run(_: DoctorArguments) -> anyhow::Result<u8> {
     for component in &components {
         println!("{}", line(component));
     }
+    println!("{}", cluster_line(HostsWay::find().await));
+    println!("{}", docker_line(Docker::probe().await));
     let stack_is_there = components.iter().all(ComponentStatus::is_usable);
     let missing: Vec<&Requirement> = requirements.iter().filter(|requirement| !requirement.is_there).collect();
     if let Some(command) = apt_get(&missing) {
@@ -69,6 +74,22 @@ pub async fn run(_: DoctorArguments) -> anyhow::Result<u8> {
         return Ok(0);
     }
     Ok(ENVIRONMENT_FAILED)
+}
+
+/// Whether clusters can run: each of their processes needs names of its own.
+fn cluster_line(way: Result<HostsWay, HostsError>) -> String {
+    match way {
+        Ok(way) => format!("{:<20} possible, by {way}", "clusters"),
+        Err(error) => format!("{:<20} not possible: {error}", "clusters"),
+    }
+}
+
+/// Whether `--env docker` can run.
+fn docker_line(probed: Result<(), EnvironmentError>) -> String {
+    match probed {
+        Ok(()) => format!("{:<20} possible", "--env docker"),
+        Err(error) => format!("{:<20} not possible: {error}", "--env docker"),
+    }
 }
 
 async fn look() -> Vec<Requirement> {

@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, Failure};
+use super::matrix;
+use crate::report::matrix::MatrixTable;
 use crate::scenario::manifest::Manifest;
 use crate::scenario::reader;
+use crate::scenario::resolved::Resolved;
 use crate::store;
 
 /// Where to look.
@@ -29,8 +32,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             Ok(variants) => {
                 let first = &variants[0];
                 println!("  {} ({}): {}", path.display(), first.manifest.name, first.scenario.description);
-                for variant in &variants {
-                    println!("      {}", variant.variant().name);
+                for line in lines(&variants) {
+                    println!("      {line}");
                 }
             }
             Err(error) => println!("  {}: cannot be used\n      {error}", path.display()),
@@ -51,6 +54,25 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         println!("  {}", run.path().display());
     }
     Ok(Exit::AsExpected)
+}
+
+/// A line for each variant; of a matrix what it crosses and how many runs that makes.
+fn lines(variants: &[Resolved]) -> Vec<String> {
+    let Some(repeat) = matrix::repeat(variants) else {
+        return variants.iter().map(|resolved| resolved.variant().name.clone()).collect();
+    };
+    let table = MatrixTable::new(variants, repeat);
+    let mut names: Vec<&str> = Vec::new();
+    for row in &table.cells {
+        if !names.contains(&row.variant.as_str()) {
+            names.push(&row.variant);
+        }
+    }
+    let mut lines: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    let axes = table.labels().into_iter().zip(table.axes.values());
+    lines.extend(axes.map(|(label, values)| format!("{label}: {}", values.join(", "))));
+    lines.push(format!("matrix: {} cells × {repeat} = {} runs", table.cells.len(), table.planned));
+    lines
 }
 
 fn scenario_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {

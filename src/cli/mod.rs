@@ -2,28 +2,34 @@
 //!
 //! - [`exit`]: what an exit code means
 //! - [`run`]: `torn run` and `torn compare`
+//! - `matrix`: the runs of a scenario with a matrix
 //! - [`check`]: `torn check`, the same judgement from the stored history
 //! - `outside`: `torn check --model`, histories that others recorded
 //! - [`report`]: `torn report`, the pages again
 //! - [`list`], [`init`]: what there is, and something to start from
-//! - [`stack`], [`doctor`]: the local servers, and what this machine lacks
+//! - [`external`]: servers that somebody else runs
+//! - [`stack`], `standing`, [`doctor`]: the local servers, installed and standing, and what this machine lacks
 //! - `judged`: from a stored run to everything that follows from its history
 //! - [`terminal`]: phases and the live line while a run goes on
-//! - `verdict_block`, `side_by_side`: what a run and a comparison say at their end
+//! - `verdict_block`, `side_by_side`, `matrix_table`: what a run, a comparison and a matrix say at their end
 //! - `paper`: as wide as the terminal, coloured only there
 
 pub mod check;
 pub mod doctor;
 pub mod exit;
+pub mod external;
 pub mod init;
 mod judged;
 pub mod list;
+mod matrix;
+mod matrix_table;
 mod outside;
 mod paper;
 pub mod report;
 pub mod run;
 mod side_by_side;
 pub mod stack;
+pub mod standing;
 pub mod terminal;
 mod verdict_block;
 
@@ -61,6 +67,8 @@ enum Command {
     Init(init::Arguments),
     /// The local mongod, Kafka and Toxiproxy
     Stack(stack::StackArguments),
+    /// Servers that you run yourself: whether a run can work there, and what runs left
+    External(external::ExternalArguments),
     /// Say what this machine lacks, and the command that brings it
     Doctor(doctor::DoctorArguments),
     /// Ends a run's processes when the harness has died (started by torn itself)
@@ -85,10 +93,10 @@ pub fn main() -> Exit {
         }
     };
     if let Command::Guard { run, folder } = &arguments.command {
-        return match crate::process::guard_main(run, folder) {
+        return match crate::process::guard_main(run, folder, crate::environment::docker::leftovers::remove_run) {
             Ok(()) => Exit::AsExpected,
             Err(error) => {
-                eprintln!("torn: guard of {run}: {error}");
+                eprintln!("torn: guard of {run}: {error:#}");
                 Exit::Failed
             }
         };
@@ -112,6 +120,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::List(arguments) => list::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Stack(arguments) => Ok(Exit::from_code(stack::run(arguments).await?)),
+        Command::External(arguments) => external::run(arguments).await,
         Command::Doctor(arguments) => Ok(Exit::from_code(doctor::run(arguments).await?)),
         Command::Guard { .. } => unreachable!("dispatched before the runtime starts"),
     }

@@ -38,6 +38,11 @@ impl Paper {
         Self { width, has_colors: console::colors_enabled() }
     }
 
+    /// Columns; none where lines are never broken.
+    pub(crate) fn width(self) -> Option<usize> {
+        self.width
+    }
+
     #[cfg(test)]
     pub(crate) fn plain(width: Option<usize>) -> Self {
         Self { width, has_colors: false }

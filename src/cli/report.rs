@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::exit::{Exit, Failure};
 use super::judged;
+use super::matrix;
 use crate::store::{self, ScenarioFolder};
 
 /// What to report.
@@ -30,6 +31,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         // In the scenario's order, as when they ran.
         runs.sort_by_key(|run| run.file.resolved.variant);
         let folder = ScenarioFolder::existing(&arguments.run);
+        if matrix::rewrite(&folder, &runs)? {
+            println!("{}", folder.matrix_html().display());
+            return Ok(Exit::AsExpected);
+        }
         judged::write_comparison(&folder, &runs)?;
         println!("{}", folder.comparison_html().display());
     }

@@ -3,18 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use clap::ValueEnum;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::{Exit, Failure};
+use super::external::EnvironmentOptions;
 use super::judged::{self, Format};
+use super::matrix;
 use super::paper::Paper;
 use super::side_by_side;
 use super::terminal::{Chatter, Screen};
-use crate::run::{self as runner, RunRequest};
+use crate::environment::Kind;
+use crate::run::{self as runner, RunRequest, Standing};
+use crate::scenario::matrix::cell;
 use crate::scenario::reader::{self, Override};
 use crate::scenario::resolved::Resolved;
-use crate::store::{self, RunStore};
+use crate::store::{self, RunFolder, RunStore, ScenarioFolder};
 
 /// `torn run`.
 #[derive(Debug, clap::Args)]
@@ -37,10 +40,16 @@ pub struct CompareArguments {
 
 /// What both understand.
 #[derive(Debug, clap::Args)]
-struct Options {
+pub(super) struct Options {
     /// Run only these variants
     #[arg(long, value_name = "NAME")]
     variant: Vec<String>,
+    /// Run only these cells of the matrix, such as write=outbox,fault=none; what is not named may be anything
+    #[arg(long, value_name = "AXIS=VALUE,…")]
+    cell: Vec<String>,
+    /// Run each N times, with the seeds seed, seed + 1, …
+    #[arg(long, value_name = "N")]
+    repeat: Option<u32>,
     /// The seed, or "fresh" for one that is drawn (and printed)
     #[arg(long, value_name = "N|fresh")]
     seed: Option<String>,
@@ -50,9 +59,8 @@ struct Options {
     /// How long the load lasts instead of the scenario's, such as 20s
     #[arg(long, value_name = "DURATION")]
     duration: Option<String>,
-    /// Where the servers come from
-    #[arg(long, value_enum, default_value_t)]
-    env: EnvironmentKind,
+    #[command(flatten)]
+    environment: EnvironmentOptions,
     /// Change any key of the scenario: --set load.timeout=5s
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -64,21 +72,13 @@ struct Options {
     keep: Option<u32>,
     /// How to print verdicts
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    pub(super) format: Format,
     /// Print verdicts and errors only
     #[arg(long, short)]
     quiet: bool,
     /// No line that is drawn over
     #[arg(long)]
     no_progress: bool,
-}
-
-/// What brings the dependencies up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum EnvironmentKind {
-    /// Child processes of the run.
-    #[default]
-    Local,
 }
 
 /// Runs scenarios.
@@ -103,17 +103,20 @@ async fn run_files(files: &[PathBuf], options: &Options) -> Result<Exit, Failure
     let mut scenarios = Vec::new();
     for file in files {
         let variants = reader::read(file, &overrides).map_err(Failure::usage)?;
-        scenarios.push((file, select(variants, &options.variant)?));
+        scenarios.push((file, matrix::select(select(variants, &options.variant)?, &options.cell)?));
     }
     RunStore::open(&options.out)?;
     let cancellation = CancellationToken::new();
     let interrupt = tokio::spawn(watch_for_interrupt(cancellation.clone()));
+    let mut all: Vec<_> = scenarios.iter_mut().map(|(_, variants)| variants).collect();
+    // To its end, whatever happens: it takes away what it tries.
+    let kind = options.environment.choose(&mut all, options.quiet).await?;
     let mut exit = Exit::AsExpected;
     for (file, variants) in scenarios {
         if cancellation.is_cancelled() {
             break;
         }
-        exit = exit.merge(Box::pin(run_scenario(file, &variants, options, &cancellation)).await?);
+        exit = exit.merge(Box::pin(run_scenario(file, &variants, &kind, options, &cancellation)).await?);
     }
     interrupt.abort();
     if cancellation.is_cancelled() { Ok(Exit::Interrupted) } else { Ok(exit) }
@@ -139,6 +142,7 @@ async fn watch_for_interrupt(cancellation: CancellationToken) {
 async fn run_scenario(
     file: &Path,
     variants: &[Resolved],
+    kind: &Kind,
     options: &Options,
     cancellation: &CancellationToken,
 ) -> Result<Exit, Failure> {
@@ -146,31 +150,47 @@ async fn run_scenario(
     let started = time::OffsetDateTime::now_utc();
     let (store, mut folder) = RunStore::create(&options.out, &first.name, first.scenario.seed, started)?;
     let chatter = Chatter::choose(options.quiet, options.no_progress);
+    let torn = std::env::current_exe().context("failed to find the torn program itself")?;
+    let standing = shares_servers(variants).then(|| Standing::new(variants, kind, &folder.servers(), &torn));
+    let invocation = Invocation { file, kind, options, cancellation, chatter, torn, standing };
     if chatter != Chatter::Quiet {
         eprintln!("{}: seed {}, plan {}", file.display(), first.scenario.seed, &first.plan_hash()[..12]);
     }
+    let ended = match matrix::repeat(variants) {
+        Some(repeat) => Box::pin(matrix::run(&invocation, variants, repeat, &mut folder)).await,
+        None => Box::pin(run_variants(&invocation, variants, &mut folder)).await,
+    };
+    // Whatever became of the runs.
+    if let Some(standing) = &invocation.standing {
+        standing.down().await.context("failed to end the servers")?;
+    }
+    let exit = ended?;
+    if let Some(count) = options.keep {
+        store.keep(&first.name, count as usize)?;
+    }
+    Ok(exit)
+}
+
+/// Whether it pays to let the servers of one run serve the next: a cluster takes longer to come up than a run lasts, and a
+/// matrix has many runs.
+fn shares_servers(variants: &[Resolved]) -> bool {
+    let has_cluster = |resolved: &Resolved| resolved.scenario.mongodb.nodes > 1 || resolved.scenario.kafka.brokers > 1;
+    variants.iter().any(|resolved| has_cluster(resolved) || cell(resolved).is_some())
+}
+
+/// Every variant once, side by side in the end.
+async fn run_variants(
+    invocation: &Invocation<'_>,
+    variants: &[Resolved],
+    folder: &mut ScenarioFolder,
+) -> Result<Exit, Failure> {
     let mut exit = Exit::AsExpected;
     let mut finished = Vec::new();
     for (number, resolved) in variants.iter().enumerate() {
         let run_folder = folder.variant(&resolved.variant().name)?;
         let title = format!("{}/{} {}", number + 1, variants.len(), resolved.variant().name);
-        let screen = Screen::open(chatter, &title);
-        let command = repeat_command(file, resolved, options);
-        let request = RunRequest {
-            resolved,
-            folder: &run_folder,
-            command,
-            torn: std::env::current_exe().context("failed to find the torn program itself")?,
-            observer: screen.observer(),
-            cancellation: cancellation.clone(),
-        };
-        let ended = Box::pin(runner::run(request)).await;
-        drop(screen);
-        let failure = match ended {
-            Ok(ended) => ended.failure,
-            Err(error) => Some(runner::in_words(&anyhow!(error))),
-        };
-        if let Some(failure) = failure {
+        let screen = Screen::open(invocation.chatter, &title);
+        if let Some(failure) = invocation.carry_out(resolved, &run_folder, screen).await? {
             // There is a history as far as it came, and no verdict to rely on.
             eprintln!("torn: {}: {failure}", resolved.variant().name);
             eprintln!("torn: what was stored is in {}", run_folder.path().display());
@@ -178,39 +198,92 @@ async fn run_scenario(
             break;
         }
         let run = judged::judge_and_report(run_folder)?;
-        judged::print(&run.folder, &run.file, &run.judgement, options.format);
+        judged::print(&run.folder, &run.file, &run.judgement, invocation.options.format);
         exit = exit.merge(run.exit());
         finished.push(run);
-        if cancellation.is_cancelled() {
+        if invocation.cancellation.is_cancelled() {
             break;
         }
     }
     if !finished.is_empty() {
-        judged::write_comparison(&folder, &finished)?;
+        judged::write_comparison(folder, &finished)?;
         folder.publish()?;
-        if options.format == Format::Human {
+        if invocation.options.format == Format::Human {
             if let Some(table) = side_by_side::table(&finished, Paper::stdout()) {
                 println!("{table}");
             }
             println!("{}", folder.comparison_html().display());
         }
     }
-    if let Some(count) = options.keep {
-        store.keep(&first.name, count as usize)?;
-    }
     Ok(exit)
 }
 
-/// The command that repeats one run, exactly.
+/// What all runs of one scenario have in common.
+pub(super) struct Invocation<'a> {
+    file: &'a Path,
+    kind: &'a Kind,
+    pub(super) options: &'a Options,
+    pub(super) cancellation: &'a CancellationToken,
+    pub(super) chatter: Chatter,
+    torn: PathBuf,
+    /// Servers that stay up between the runs.
+    standing: Option<Standing>,
+}
+
+impl Invocation<'_> {
+    /// Carries out one run, and says why the harness or its environment failed, if it did.
+    ///
+    /// # Errors
+    /// When the program does not find itself.
+    pub(super) async fn carry_out(
+        &self,
+        resolved: &Resolved,
+        folder: &RunFolder,
+        screen: Screen,
+    ) -> Result<Option<String>, Failure> {
+        let request = RunRequest {
+            resolved,
+            folder,
+            command: self.repeat_command(resolved),
+            torn: self.torn.clone(),
+            observer: screen.observer(),
+            cancellation: self.cancellation.clone(),
+            kind: self.kind,
+            standing: self.standing.as_ref(),
+        };
+        let ended = Box::pin(runner::run(request)).await;
+        drop(screen);
+        Ok(match ended {
+            Ok(ended) => ended.failure,
+            Err(error) => Some(runner::in_words(&anyhow!(error))),
+        })
+    }
+
+    /// The command that repeats one run, exactly.
+    pub(super) fn repeat_command(&self, resolved: &Resolved) -> String {
+        repeat_command(self.file, resolved, self.options)
+    }
+}
+
 fn repeat_command(file: &Path, resolved: &Resolved, options: &Options) -> String {
     let mut words = vec!["torn".to_owned(), "run".to_owned(), file.display().to_string()];
-    words.extend(["--variant".to_owned(), resolved.variant().name.clone()]);
+    let cell = cell(resolved);
+    words.extend(["--variant".to_owned(), cell.map_or(&resolved.variant().name, |cell| &cell.variant).clone()]);
+    if let Some(cell) = cell {
+        if !cell.values.is_empty() {
+            words.extend(["--cell".to_owned(), cell.filter()]);
+        }
+        if resolved.scenario.matrix.as_ref().is_some_and(|matrix| matrix.repeat > 1) {
+            words.extend(["--repeat".to_owned(), "1".to_owned()]);
+        }
+    }
     words.extend(["--seed".to_owned(), resolved.scenario.seed.to_string()]);
     for (flag, value) in
         [("--rate", options.rate.map(|rate| rate.to_string())), ("--duration", options.duration.clone())]
     {
         words.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
     }
+    words.extend(options.environment.words());
     words.extend(options.set.iter().flat_map(|pair| ["--set".to_owned(), pair.clone()]));
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
@@ -242,6 +315,7 @@ impl Options {
         }
         self.rate.iter().for_each(|rate| add("load.rate", rate.to_string()));
         self.duration.iter().for_each(|duration| add("load.duration", format!("\"{duration}\"")));
+        self.repeat.iter().for_each(|times| add("matrix.repeat", times.to_string()));
         for pair in &self.set {
             let Some((key, value)) = pair.split_once('=') else {
                 return Err(Failure::usage(anyhow!("--set {pair}: expected key=value, such as load.timeout=5s")));
@@ -253,13 +327,19 @@ impl Options {
 }
 
 fn select(variants: Vec<Resolved>, names: &[String]) -> Result<Vec<Resolved>, Failure> {
-    let known: Vec<String> = variants.iter().map(|variant| variant.variant().name.clone()).collect();
+    let name = |resolved: &Resolved| cell(resolved).map_or(&resolved.variant().name, |cell| &cell.variant).clone();
+    let mut known: Vec<String> = Vec::new();
+    for name in variants.iter().map(name) {
+        if !known.contains(&name) {
+            known.push(name);
+        }
+    }
     if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
         let known = known.join(", ");
         return Err(Failure::usage(anyhow!(
             "--variant {unknown:?}: this scenario has no such variant; it has: {known}"
         )));
     }
-    let is_wanted = |variant: &Resolved| names.is_empty() || names.contains(&variant.variant().name);
+    let is_wanted = |variant: &Resolved| names.is_empty() || names.contains(&name(variant));
     Ok(variants.into_iter().filter(is_wanted).collect())
 }

@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
+use super::standing::{self, StandArguments, UpArguments};
+use crate::environment::docker::Docker;
+use crate::environment::docker::leftovers::remove_leftovers;
 use crate::environment::local::install::{ComponentStatus, install, status};
-use crate::environment::local::{Cache, State};
-use crate::environment::{Environment, Needs};
+use crate::environment::local::{Cache, Ports, State};
+use crate::environment::{Environment, EnvironmentError, Needs};
 use crate::history::recorder::{Clock, Recorder};
 use crate::process::Supervisor;
 use crate::scenario::manifest::Node;
@@ -27,8 +30,15 @@ pub struct StackArguments {
 enum StackCommand {
     /// Install what is missing into the cache: the folder `$TORN_CACHE`, else `~/.cache/tornwrite`.
     Install,
-    /// Tell what is there, where, and what is missing.
+    /// Tell what is installed, what is missing, and whether servers stand.
     Status,
+    /// Bring mongod and Kafka up and let them stand, for `--env external` and for looking around.
+    Up(UpArguments),
+    /// End the servers that stand, and remove containers that killed runs have left.
+    Down,
+    /// What `up` starts: holds the servers until it is told to end.
+    #[command(hide = true)]
+    Stand(StandArguments),
     /// Bring the whole stack up and hold it for a while: for trying what happens when the harness is killed.
     #[command(hide = true)]
     Hold {
@@ -38,6 +48,9 @@ enum StackCommand {
         /// A new folder for its data and logs.
         #[arg(long)]
         folder: PathBuf,
+        /// In containers.
+        #[arg(long)]
+        docker: bool,
         /// How many seconds.
         #[arg(long, default_value_t = 60)]
         seconds: u64,
@@ -63,14 +76,31 @@ pub async fn run(arguments: StackArguments) -> anyhow::Result<u8> {
             for component in &components {
                 println!("{}", line(component));
             }
+            standing::status()?;
             if components.iter().all(ComponentStatus::is_usable) {
                 return Ok(0);
             }
             println!("something is missing; install it with: torn stack install");
             Ok(ENVIRONMENT_FAILED)
         }
-        StackCommand::Hold { run, folder, seconds } => hold(&run, folder, Duration::from_secs(seconds)).await,
+        StackCommand::Up(arguments) => standing::up(&arguments).await.map(|()| 0),
+        StackCommand::Stand(arguments) => Box::pin(standing::stand(arguments)).await.map(|()| 0),
+        StackCommand::Down => down().await,
+        StackCommand::Hold { run, folder, docker, seconds } => {
+            Box::pin(hold(&run, folder, docker, Duration::from_secs(seconds))).await
+        }
     }
+}
+
+async fn down() -> anyhow::Result<u8> {
+    println!("{}", if standing::down().await? { "the servers have ended" } else { "no servers stood" });
+    // Without a daemon no container is left either.
+    if Docker::probe().await.is_ok() {
+        for name in remove_leftovers().await.map_err(EnvironmentError::from)? {
+            println!("removed the container {name}");
+        }
+    }
+    Ok(0)
 }
 
 /// One part of the stack as a line.
@@ -84,7 +114,7 @@ pub(super) fn line(status: &ComponentStatus) -> String {
     }
 }
 
-async fn hold(run: &str, folder: PathBuf, time: Duration) -> anyhow::Result<u8> {
+async fn hold(run: &str, folder: PathBuf, in_containers: bool, time: Duration) -> anyhow::Result<u8> {
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let (recorder, writer) = Recorder::create(&folder.join("history.jsonl"), Clock::start())?;
     let guard = std::env::current_exe().context("cannot tell where torn itself is")?;
@@ -96,10 +126,25 @@ async fn hold(run: &str, folder: PathBuf, time: Duration) -> anyhow::Result<u8> 
         log_folder: folder.join("logs"),
         ..Needs::default()
     };
-    let environment = Environment::up(&needs, &supervisor).await?;
-    println!("ready");
-    tokio::time::sleep(time).await;
-    environment.down().await?;
+    let held = async {
+        if in_containers {
+            let ports = Ports::new()?;
+            let servers = Docker::start(&needs, &supervisor, &ports).await?;
+            println!("ready");
+            tokio::time::sleep(time).await;
+            servers.stop().await
+        } else {
+            let environment = Environment::up(&needs, &supervisor).await?;
+            println!("ready");
+            tokio::time::sleep(time).await;
+            environment.down().await
+        }
+    };
+    tokio::select! {
+        held = held => held?,
+        // In the middle of whatever it is: what is dropped and what the guard does must be enough.
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot listen for Ctrl-C")?,
+    }
     supervisor.finish().await?;
     writer.finish()?;
     Ok(0)

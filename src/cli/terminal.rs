@@ -46,6 +46,8 @@ pub struct Screen {
 
 struct State {
     chatter: Chatter,
+    /// Of many runs, none has lines of its own: phases are told in the line that is drawn over, after this.
+    brief: Option<String>,
     bar: ProgressBar,
     began: Instant,
     live: Mutex<Option<Arc<dyn Fn() -> Live + Send + Sync>>>,
@@ -54,10 +56,19 @@ struct State {
 impl Screen {
     /// Shows a run under this title: `1/3 dual-write`.
     pub fn open(chatter: Chatter, title: &str) -> Self {
+        Self::opened(chatter, title, None)
+    }
+
+    /// Shows one of many runs: its title, and how it stands only where that is drawn over.
+    pub fn open_brief(chatter: Chatter, title: &str) -> Self {
+        Self::opened(chatter, title, Some(title.split(' ').next().unwrap_or_default().to_owned()))
+    }
+
+    fn opened(chatter: Chatter, title: &str, brief: Option<String>) -> Self {
         let target = if chatter == Chatter::Full { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         bar.set_style(ProgressStyle::with_template("{spinner} {wide_msg}").expect("a fixed template"));
-        let state = Arc::new(State { chatter, bar, began: Instant::now(), live: Mutex::new(None) });
+        let state = Arc::new(State { chatter, brief, bar, began: Instant::now(), live: Mutex::new(None) });
         state.line(title);
         let ticking = Arc::clone(&state);
         let ticker = tokio::spawn(async move { tick(&ticking).await });
@@ -86,17 +97,32 @@ impl State {
                     *self.live.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 }
                 if let Some(words) = words(phase) {
-                    self.bar.set_message(words);
-                    self.line(&format!("  {:>6.1} s  {words}", self.began.elapsed().as_secs_f64()));
+                    self.message(words);
+                    self.phase(&format!("  {:>6.1} s  {words}", self.began.elapsed().as_secs_f64()));
                 }
             }
             Event::Load(live) => *self.live.lock().unwrap_or_else(PoisonError::into_inner) = Some(live),
-            Event::Draining(what) => self.bar.set_message(format!("waiting until nothing can still arrive: {what}")),
+            Event::Draining(what) => self.message(&format!("waiting until nothing can still arrive: {what}")),
             Event::Remark(remark) => {
                 let remark = format!("  {:>6.1} s  note: {remark}", self.began.elapsed().as_secs_f64());
                 // A remark is news that also a quiet user wants: it says why the verdict will be what it is.
                 if self.chatter == Chatter::Quiet { eprintln!("{remark}") } else { self.line(&remark) }
             }
+        }
+    }
+
+    /// A line that stays, unless runs are told in brief.
+    fn phase(&self, text: &str) {
+        if self.brief.is_none() {
+            self.line(text);
+        }
+    }
+
+    /// The line that is drawn over.
+    fn message(&self, text: &str) {
+        match &self.brief {
+            Some(number) => self.bar.set_message(format!("{number}  {text}")),
+            None => self.bar.set_message(text.to_owned()),
         }
     }
 
@@ -124,10 +150,10 @@ async fn tick(state: &State) {
         state.bar.tick();
         let Some(live) = state.live() else { continue };
         if state.chatter == Chatter::Full {
-            state.bar.set_message(live_line(&live));
+            state.message(&live_line(&live));
         } else if told.elapsed() >= TELL_EVERY {
             told = Instant::now();
-            state.line(&format!("  {:>6.1} s  {}", state.began.elapsed().as_secs_f64(), live_line(&live)));
+            state.phase(&format!("  {:>6.1} s  {}", state.began.elapsed().as_secs_f64(), live_line(&live)));
         }
     }
 }

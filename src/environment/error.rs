@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::process::ProcessError;
+use super::docker::DockerError;
+use crate::process::{ProcessError, mentions};
 
 /// What can go wrong with an environment. Each message holds its cause, which is therefore no `source` besides.
 #[derive(Debug, Error)]
@@ -80,9 +81,40 @@ pub enum EnvironmentError {
     /// A process could not be started or ended.
     #[error(transparent)]
     Process(#[from] ProcessError),
+    /// The machine's Docker did not do what was asked of it.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
     /// Kafka's storage could not be formatted.
     #[error("cannot format Kafka's storage: {0}")]
     Format(crate::process::tool::ToolError),
+    /// There is no server of this name.
+    #[error("this run has no server {0}")]
+    NoServer(String),
+    /// A cluster that cannot be.
+    #[error("the cluster cannot be as it is asked for: {problem}")]
+    UnfitCluster {
+        /// What is wrong, and the remedy.
+        problem: String,
+    },
+    /// The members of a cluster do not find together in time.
+    #[error(
+        "{cluster} has not formed after {} s ({state}); see that the links between its members are open and the machine \
+         is not overloaded; the ends of the logs:\n{last_lines}",
+        deadline.as_secs()
+    )]
+    NotFormed {
+        /// Of which kind.
+        cluster: &'static str,
+        /// How long it had.
+        deadline: Duration,
+        /// What its members say.
+        state: String,
+        /// The ends of their logs.
+        last_lines: String,
+    },
+    /// No process can be given names of its own.
+    #[error(transparent)]
+    Hosts(#[from] crate::process::HostsError),
     /// The run did not ask for this dependency.
     #[error("this run has no {0}; its manifest names it neither as a dependency nor by a topic or collection")]
     NotThere(&'static str),
@@ -93,5 +125,14 @@ impl EnvironmentError {
     pub(super) fn file(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |cause| Self::File { what, path, cause }
+    }
+
+    /// Whether somebody took a port between choosing and binding.
+    pub(super) fn is_port_taken(&self) -> bool {
+        match self {
+            Self::Exited { log, .. } => mentions(log, "address already in use"),
+            Self::Docker(error) => matches!(error, DockerError::PortTaken { .. }),
+            _ => false,
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::target::Target;
 use crate::link::LinkFault;
 
 /// One fault of a schedule.
@@ -45,8 +46,23 @@ pub enum FaultKind {
     Link(LinkFault),
     /// SIGKILL to a process, and a restart.
     Kill,
+    /// The same to a server of a cluster, after nothing was replicated from it for a while.
+    KillUnreplicated(Duration),
     /// SIGSTOP to a process, then SIGCONT.
     Pause,
+    /// A primary gives up its office.
+    StepDown,
+    /// A primary is cut off, and another made at once.
+    TwoPrimaries,
+    /// An oplog forgets what it held.
+    RollOplog,
+}
+
+impl FaultKind {
+    /// Whether a process is dead until the heal.
+    pub fn is_kill(self) -> bool {
+        matches!(self, Self::Kill | Self::KillUnreplicated(_))
+    }
 }
 
 impl fmt::Display for FaultKind {
@@ -57,7 +73,13 @@ impl fmt::Display for FaultKind {
             Self::Link(LinkFault::BlackHole { direction }) => return write!(formatter, "black-hole{direction}"),
             Self::Link(LinkFault::AnswerLost) => "answer-lost",
             Self::Kill => "kill",
+            Self::KillUnreplicated(time) => {
+                return write!(formatter, "kill unreplicated for {}:", humantime::format_duration(*time));
+            }
             Self::Pause => "pause",
+            Self::StepDown => "step-down",
+            Self::TwoPrimaries => "two-primaries",
+            Self::RollOplog => "roll-oplog",
             Self::Link(LinkFault::ResetPeer) => "reset-peer",
             Self::Link(LinkFault::Latency { delay, jitter, direction }) => {
                 write!(formatter, "latency {}", humantime::format_duration(*delay))?;
@@ -73,29 +95,6 @@ impl fmt::Display for FaultKind {
                 return write!(formatter, "slow-close {}", humantime::format_duration(*delay));
             }
         })
-    }
-}
-
-/// Whom a fault is aimed at, as the scenario says it; a role means every instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// Every link from one to the other.
-    Link {
-        /// Who dials.
-        client: String,
-        /// Who is dialled.
-        server: String,
-    },
-    /// A service's role or instance, or a dependency.
-    Process(String),
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Link { client, server } => write!(formatter, "{client} → {server}"),
-            Self::Process(name) => formatter.write_str(name),
-        }
     }
 }
 

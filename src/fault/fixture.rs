@@ -25,6 +25,8 @@ when = { write = ["nothing"] }
 [process.legacy]
 url = "http://127.0.0.1:1"
 dependencies = ["mongodb"]
+[topic.purchases]
+partitions = 2
 [operation.buy]
 method = "POST"
 path = "/buy"
@@ -62,6 +64,11 @@ pub(super) fn scenario(further: &str) -> Scenario {
 /// Everything that exists in a variant.
 pub(super) fn topology() -> Topology {
     Topology::of(&scenario(""), &manifest())
+}
+
+/// The same with three servers of each dependency.
+pub(super) fn cluster_topology() -> Topology {
+    Topology::of(&scenario("\n[mongodb]\nnodes = 3\n[kafka]\nbrokers = 3\n"), &manifest())
 }
 
 /// One of the variants: 0 without a relay, 1 with it.

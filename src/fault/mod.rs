@@ -2,6 +2,8 @@
 //!
 //! In reading order:
 //! - [`fault`]: one fault
+//! - [`target`]: whom it is aimed at, and what that means in a variant (pure)
+//! - `keys`: what a table of a scenario says in itself (pure)
 //! - [`validation`]: what a scenario may ask for (pure)
 //! - [`schedule`]: every fault of a run, from the scenario and the seed (pure)
 //! - [`nemesis`]: carries a schedule out, and heals what it did
@@ -10,11 +12,14 @@
 mod fault;
 #[cfg(test)]
 mod fixture;
+mod keys;
 pub mod nemesis;
 pub mod schedule;
+pub mod target;
 mod validation;
 
-pub use fault::{Fault, FaultKind, Target};
-pub use nemesis::{FaultLog, FaultOutcome, Nemesis, Processes, Stops};
-pub use schedule::{Schedule, ScheduleError, Strikes};
+pub use fault::{Fault, FaultKind};
+pub use nemesis::{Cluster, FaultLog, FaultOutcome, Nemesis, Processes, Stops};
+pub use schedule::{Schedule, ScheduleError};
+pub use target::{Strikes, Target};
 pub use validation::{FaultProblem, validate, validate_choice, validate_random};

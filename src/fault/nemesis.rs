@@ -14,16 +14,29 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::fault::{Fault, FaultKind};
-use super::schedule::{Schedule, Strikes};
+use super::schedule::Schedule;
+use super::target::Strikes;
 use crate::history::entry::{Entry, FaultEvent, FaultStep};
 use crate::history::recorder::Recorder;
-use crate::link::{LinkError, Links};
+use crate::link::topology::{Topology, Way};
+use crate::link::{Direction, Link, LinkError, LinkFault, Links};
+use crate::scenario::manifest::Node;
+use crate::witness::Role;
 
 /// How long a signal may take to show its effect.
 const SIGNAL_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a restart may take at most; who restarts knows better and gives up sooner.
 const RESTART_DEADLINE: Duration = Duration::from_secs(120);
+
+/// How long it may take to find out who plays a role; an election takes about 2 s.
+const RESOLVE_DEADLINE: Duration = Duration::from_secs(15);
+
+/// How long a replica set may take to do as it is told.
+const CLUSTER_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long an oplog may take to forget.
+const ROLL_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How often a heal is tried.
 const HEAL_ATTEMPTS: u32 = 3;
@@ -38,6 +51,21 @@ pub trait Processes: Send + Sync + 'static {
     fn pause(&self, name: &str) -> impl Future<Output = anyhow::Result<String>> + Send;
     /// SIGCONT; returns once the process goes on. One that was never stopped is left as it is.
     fn resume(&self, name: &str) -> impl Future<Output = anyhow::Result<String>> + Send;
+}
+
+/// Asks the servers of clusters who plays which role, and brings about what only they can do. Each answer is asked of the
+/// servers at that moment.
+pub trait Cluster: Send + Sync + 'static {
+    /// The name of the server that plays a role now.
+    fn resolve(&self, role: &Role) -> impl Future<Output = anyhow::Result<String>> + Send;
+    /// The primary steps down and is not elected again for so many seconds; in words, what became of it.
+    fn step_down(&self, seconds: u32) -> impl Future<Output = anyhow::Result<String>> + Send;
+    /// Makes a member primary at once.
+    fn step_up(&self, server: &str) -> impl Future<Output = anyhow::Result<()>> + Send;
+    /// Waits until every member holds everything that is written until now.
+    fn replicate_everywhere(&self) -> impl Future<Output = anyhow::Result<()>> + Send;
+    /// Writes until the oplog has forgotten what it holds now; in words, what it took.
+    fn roll_oplog(&self) -> impl Future<Output = anyhow::Result<String>> + Send;
 }
 
 /// How a run tells its nemesis to stop early.
@@ -142,7 +170,7 @@ impl Active {
     }
 }
 
-impl<P: Processes> Nemesis<P> {
+impl<P: Processes + Cluster> Nemesis<P> {
     /// A nemesis, and a view of the faults that are in place.
     pub fn new(links: Links, processes: Arc<P>, recorder: Recorder) -> (Self, watch::Receiver<Vec<String>>) {
         let (view, faults) = watch::channel(Vec::new());
@@ -155,11 +183,13 @@ impl<P: Processes> Nemesis<P> {
         let mut log = FaultLog::default();
         let mut tasks = JoinSet::new();
         let mut places = HashMap::new();
+        let topology = Arc::new(schedule.topology);
         for (place, (fault, strikes)) in schedule.faults.into_iter().enumerate() {
             // A task that panics leaves this behind.
             let unknown = FaultOutcome::NotHealed("its task panicked; what is in place of it is not known".to_owned());
             log.faults.push((fault.clone(), unknown));
-            let life = Life { nemesis: self.clone(), fault, strikes, stops: stops.clone() };
+            let topology = Arc::clone(&topology);
+            let life = Life { nemesis: self.clone(), topology, fault, strikes, stops: stops.clone() };
             let handle = tasks.spawn(life.live(load_start));
             places.insert(handle.id(), place);
         }
@@ -195,13 +225,14 @@ impl<P: Processes> Nemesis<P> {
 /// One fault from its time to its heal.
 struct Life<P> {
     nemesis: Nemesis<P>,
+    topology: Arc<Topology>,
     fault: Fault,
     strikes: Strikes,
     stops: Stops,
 }
 
-impl<P: Processes> Life<P> {
-    async fn live(self, load_start: Instant) -> FaultOutcome {
+impl<P: Processes + Cluster> Life<P> {
+    async fn live(mut self, load_start: Instant) -> FaultOutcome {
         if self.strikes == Strikes::Nobody {
             self.record(FaultStep::NotApplicable, Some("this variant has nobody to strike".to_owned()));
             return FaultOutcome::NotApplicable;
@@ -213,7 +244,11 @@ impl<P: Processes> Life<P> {
         }
         self.record(FaultStep::Asked, None);
         // Never interrupted: a change that is cut off halfway is one that nobody knows.
-        match self.inject().await {
+        let injected = match self.find().await {
+            Ok(found) => self.inject().await.map(|detail| format!("{found}{detail}")),
+            Err(error) => Err(error),
+        };
+        match injected {
             Ok(detail) => self.record(FaultStep::Confirmed, Some(detail)),
             Err(error) => return self.give_up(&error).await,
         }
@@ -248,13 +283,13 @@ impl<P: Processes> Life<P> {
     async fn end(&self) -> FaultOutcome {
         let early = self.stops.is_stopped().then(|| "the run stops early".to_owned());
         self.record(FaultStep::Healing, early);
-        if self.fault.kind == FaultKind::Kill && self.stops.tear_down.is_cancelled() {
+        if self.fault.kind.is_kill() && self.stops.tear_down.is_cancelled() {
             return self.leave_dead();
         }
         let healed = tokio::select! {
             healed = self.heal_with_patience() => healed,
             // Nobody needs the process any more, and a restart may take long.
-            () = self.stops.tear_down.cancelled(), if self.fault.kind == FaultKind::Kill => return self.leave_dead(),
+            () = self.stops.tear_down.cancelled(), if self.fault.kind.is_kill() => return self.leave_dead(),
         };
         match healed {
             Ok(detail) => {
@@ -273,19 +308,84 @@ impl<P: Processes> Life<P> {
         FaultOutcome::LeftDead
     }
 
+    /// Puts servers in the place of roles; in words, who was found.
+    async fn find(&mut self) -> anyhow::Result<String> {
+        let Strikes::Late(roles) = self.strikes.clone() else { return Ok(String::new()) };
+        let mut target = self.fault.target.clone();
+        let mut found = Vec::new();
+        for role in roles {
+            let asking = self.nemesis.processes.resolve(&role);
+            let server = timeout(RESOLVE_DEADLINE, asking).await.with_context(|| format!("nobody is {role}"))??;
+            target = target.with(&role, &server);
+            found.push(format!("{role} is {server}; "));
+        }
+        self.strikes = target.strikes(&self.topology);
+        let found = found.concat();
+        if self.strikes == Strikes::Nobody {
+            bail!("{found}there is nothing to strike");
+        }
+        Ok(found)
+    }
+
     async fn inject(&self) -> anyhow::Result<String> {
         match (&self.strikes, self.fault.kind) {
             (Strikes::Links(links), FaultKind::Link(what)) => {
                 Ok(self.nemesis.links.inject(self.fault.id, links, what).await?.detail)
             }
             (Strikes::Processes(names), FaultKind::Kill) => each(names, async |name| self.kill(name).await).await,
+            (Strikes::Processes(names), FaultKind::KillUnreplicated(time)) => {
+                each(names, async |name| self.kill_unreplicated(name, time).await).await
+            }
             (Strikes::Processes(names), FaultKind::Pause) => {
                 let pause =
                     async |name| within(SIGNAL_DEADLINE, "pause", name, self.nemesis.processes.pause(name)).await;
                 each(names, pause).await
             }
+            (Strikes::Cluster { .. }, FaultKind::StepDown) => {
+                // MongoDB counts whole seconds.
+                let seconds = u32::try_from(self.fault.duration.as_secs_f64().ceil() as u64).unwrap_or(u32::MAX);
+                let stepping = self.nemesis.processes.step_down(seconds);
+                within(CLUSTER_DEADLINE, "step down", "the primary", stepping).await
+            }
+            (Strikes::Cluster { node, with }, FaultKind::TwoPrimaries) => self.make_two_primaries(*node, with).await,
+            (Strikes::Cluster { .. }, FaultKind::RollOplog) => {
+                within(ROLL_DEADLINE, "roll over", "the oplog", self.nemesis.processes.roll_oplog()).await
+            }
             (strikes, kind) => unreachable!("{kind} does not strike {strikes:?}"),
         }
+    }
+
+    /// What the others have not fetched when it dies exists nowhere else.
+    async fn kill_unreplicated(&self, name: &str, time: Duration) -> anyhow::Result<String> {
+        let links = self.topology.replication_links(name);
+        let what = LinkFault::BlackHole { direction: Direction::Both };
+        let cut = self.nemesis.links.inject(self.fault.id, &links, what).await?;
+        tokio::time::sleep(time).await;
+        let killed = self.kill(name).await?;
+        // Dead, it refuses; the heal is to find it as after any other kill.
+        self.nemesis.links.heal(self.fault.id).await?;
+        let time = humantime::format_duration(time);
+        Ok(format!("replication from it black-holed for {time} ({}); {killed}", cut.detail))
+    }
+
+    /// All members hold the same first, so that any of them can be elected; the old primary finds out that it is none only
+    /// when it has heard of nobody for an election timeout.
+    async fn make_two_primaries(&self, node: Node, with: &[String]) -> anyhow::Result<String> {
+        let cluster = &self.nemesis.processes;
+        let primary =
+            timeout(RESOLVE_DEADLINE, cluster.resolve(&Role::Primary)).await.context("nobody is primary")??;
+        let replicated = timeout(CLUSTER_DEADLINE, cluster.replicate_everywhere()).await;
+        replicated.context("the members do not hold the same within the deadline")??;
+        let peers = self.topology.members(node).iter().filter(|member| **member != primary);
+        let other = peers.clone().next().context("there is nobody else to be primary")?;
+        let mut links: Vec<Link> = self.topology.peer_links(&primary, Way::Both);
+        for client in with {
+            links.extend(self.topology.links_between(client, node.name()));
+        }
+        links.retain(|link| with.is_empty() || self.topology.node_of(&link.client).is_some() || link.server != primary);
+        let cut = self.nemesis.links.inject(self.fault.id, &links, LinkFault::Partition).await?;
+        timeout(CLUSTER_DEADLINE, cluster.step_up(other)).await.context("no answer to the order to step up")??;
+        Ok(format!("{primary} is cut off and {other} is made primary beside it; {}", cut.detail))
     }
 
     /// The process first: a crash is the process's end, not its links'.
@@ -307,7 +407,7 @@ impl<P: Processes> Life<P> {
         let mut attempt = 1;
         loop {
             match self.heal().await {
-                Err(_) if attempt < HEAL_ATTEMPTS && self.fault.kind != FaultKind::Kill => attempt += 1,
+                Err(_) if attempt < HEAL_ATTEMPTS && !self.fault.kind.is_kill() => attempt += 1,
                 ended => return ended,
             }
         }
@@ -316,6 +416,16 @@ impl<P: Processes> Life<P> {
     async fn heal(&self) -> anyhow::Result<String> {
         match (&self.strikes, self.fault.kind) {
             (Strikes::Processes(names), FaultKind::Kill) => each(names, async |name| self.restart(name).await).await,
+            (Strikes::Processes(names), FaultKind::KillUnreplicated(_)) => {
+                // Of a kill that failed, the cut before it may still be there.
+                match self.nemesis.links.heal(self.fault.id).await {
+                    Ok(_) | Err(LinkError::NoSuchFault { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                each(names, async |name| self.restart(name).await).await
+            }
+            (_, FaultKind::StepDown) => Ok("it may be elected again".to_owned()),
+            (_, FaultKind::RollOplog) => Ok("nothing is to be taken back".to_owned()),
             (Strikes::Processes(names), FaultKind::Pause) => {
                 let resume =
                     async |name| within(SIGNAL_DEADLINE, "resume", name, self.nemesis.processes.resume(name)).await;

@@ -15,8 +15,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use thiserror::Error;
 
-use super::fault::{Fault, FaultKind, Target};
-use super::validation::{FaultProblem, Keys, what_of};
+use super::fault::{Fault, FaultKind};
+use super::keys::{Keys, what_of};
+use super::target::{Strikes, Target};
+use super::validation::FaultProblem;
 use crate::link::Link;
 use crate::link::topology::Topology;
 use crate::scenario::file::{FaultChoice, FaultSpec, RandomFaults};
@@ -42,28 +44,8 @@ pub struct Schedule {
     pub faults: Vec<(Fault, Strikes)>,
     /// How many random faults found no room on their targets and were left out.
     pub left_out: u32,
-}
-
-/// What a fault strikes in one variant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Strikes {
-    /// These links.
-    Links(Vec<Link>),
-    /// These processes.
-    Processes(Vec<String>),
-    /// This variant has nobody to strike.
-    Nobody,
-}
-
-impl Strikes {
-    /// What is struck, as the history names it.
-    pub fn names(&self) -> Vec<String> {
-        match self {
-            Self::Links(links) => links.iter().map(Link::to_string).collect(),
-            Self::Processes(processes) => processes.clone(),
-            Self::Nobody => Vec::new(),
-        }
-    }
+    /// Whom a role means once it is known who plays it.
+    pub topology: Topology,
 }
 
 /// Why there is no schedule.
@@ -95,10 +77,11 @@ impl Schedule {
             draw(&scenario.fault, scenario.random_faults.as_ref(), scenario.seed, load, &everything)?;
         let here = Topology::of_variant(resolved);
         let faults = faults.into_iter().map(|fault| {
-            let strikes = strikes(&fault.target, &here);
+            let strikes = fault.target.strikes(&here);
             (fault, strikes)
         });
-        Ok(Self { faults: faults.collect(), left_out })
+        let faults = faults.collect();
+        Ok(Self { faults, left_out, topology: here })
     }
 }
 
@@ -116,7 +99,8 @@ pub fn draw(
     let mut placed = Vec::new();
     for spec in fixed {
         let (kind, target) = what_of(&Keys::from(spec))?;
-        let duration = spec.duration.or(spec.restart_after).unwrap_or(RESTART_AFTER);
+        let by_itself = if kind.is_kill() { RESTART_AFTER } else { Duration::ZERO };
+        let duration = spec.duration.or(spec.restart_after).unwrap_or(by_itself);
         placed.push(Placed::new(Fault { id: 0, at: spec.at, duration, kind, target }, topology));
     }
     let mut left_out = 0;
@@ -134,20 +118,6 @@ pub fn draw(
     Ok((faults, left_out))
 }
 
-/// What a target means in a variant.
-fn strikes(target: &Target, topology: &Topology) -> Strikes {
-    match target {
-        Target::Link { client, server } => match topology.links_between(client, server) {
-            links if links.is_empty() => Strikes::Nobody,
-            links => Strikes::Links(links),
-        },
-        Target::Process(name) => match topology.processes(name) {
-            processes if processes.is_empty() => Strikes::Nobody,
-            processes => Strikes::Processes(processes),
-        },
-    }
-}
-
 /// A fault that has its time, and what it strikes in any variant.
 #[derive(Debug, Clone)]
 struct Placed {
@@ -157,7 +127,7 @@ struct Placed {
 
 impl Placed {
     fn new(fault: Fault, topology: &Topology) -> Self {
-        let strikes = strikes(&fault.target, topology);
+        let strikes = fault.target.reach(topology);
         Self { fault, strikes }
     }
 }
@@ -170,8 +140,11 @@ fn share_a_target(left: &Strikes, right: &Strikes) -> bool {
         (Strikes::Processes(left), Strikes::Processes(right)) => left.iter().any(|process| right.contains(process)),
         (Strikes::Links(links), Strikes::Processes(processes))
         | (Strikes::Processes(processes), Strikes::Links(links)) => {
-            links.iter().any(|link| processes.contains(&link.client) || processes.contains(&link.server))
+            let ends = |link: &Link| [link.client.clone(), link.dialled().to_owned()];
+            links.iter().flat_map(ends).any(|end| processes.contains(&end))
         }
+        // What a target can reach is always told as links or processes.
+        (Strikes::Cluster { .. } | Strikes::Late(_), _) | (_, Strikes::Cluster { .. } | Strikes::Late(_)) => true,
     }
 }
 
@@ -237,7 +210,7 @@ impl Draw<'_> {
         placed: &[Placed],
         generator: &mut ChaCha12Rng,
     ) -> Result<Placed, String> {
-        let strikes = strikes(&target, self.topology);
+        let strikes = target.reach(self.topology);
         let (shortest, longest) = (millis(choice.shortest), millis(choice.longest));
         let drawn = generator.random_range(shortest..=longest.max(shortest));
         for duration in [drawn, shortest] {
@@ -286,7 +259,7 @@ impl Draw<'_> {
 
 /// How long after its heal a fault may still be felt as if it were there.
 fn recovery(kind: FaultKind) -> Duration {
-    if kind == FaultKind::Kill { RESTART_ALLOWANCE } else { Duration::ZERO }
+    if kind.is_kill() { RESTART_ALLOWANCE } else { Duration::ZERO }
 }
 
 /// The n-th of the numbers in half-open intervals.

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use super::fault::{FaultKind, Target};
+use super::fault::FaultKind;
+use super::keys::{Keys, problem};
+use super::target::{Strikes, Target, node_of};
+use crate::link::CLIENTS;
 use crate::link::topology::Topology;
-use crate::link::{CLIENTS, Direction, LinkFault};
-use crate::scenario::file::{FaultChoice, FaultSpec, Only, RandomFaults};
+use crate::scenario::file::{FaultChoice, FaultSpec, RandomFaults};
+use crate::scenario::manifest::Node;
+use crate::witness::Role;
 
 /// A mistake in a `[[fault]]` or a `[[random_faults.choice]]`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,10 +28,16 @@ pub struct FaultProblem {
 pub fn validate(spec: &FaultSpec, topology: &Topology, load: Duration) -> Result<(), FaultProblem> {
     let keys = Keys::from(spec);
     let (key, kind, _) = keys.what()?;
-    keys.check_target(topology)?;
+    check_target(&keys, topology)?;
     match (kind, spec.duration, spec.restart_after) {
-        (FaultKind::Kill, Some(_), _) => return Err(problem("for", "`kill` takes `restart_after`, not `for`")),
-        (FaultKind::Kill, None, _) => {}
+        (kind, Some(_), _) if kind.is_kill() => {
+            return Err(problem("for", "`kill` takes `restart_after`, not `for`"));
+        }
+        (kind, None, _) if kind.is_kill() => {}
+        (FaultKind::RollOplog, Some(_), _) => {
+            return Err(problem("for", "`roll_oplog` takes as long as it takes; leave `for` out"));
+        }
+        (FaultKind::RollOplog, None, None) => {}
         (_, _, Some(_)) => {
             return Err(problem("restart_after", format!("only `kill` takes `restart_after`, not `{key}`")));
         }
@@ -49,7 +59,7 @@ pub fn validate(spec: &FaultSpec, topology: &Topology, load: Duration) -> Result
 pub fn validate_choice(choice: &FaultChoice, topology: &Topology, load: Duration) -> Result<(), FaultProblem> {
     let keys = Keys::from(choice);
     keys.what()?;
-    keys.check_target(topology)?;
+    check_target(&keys, topology)?;
     if !choice.weight.is_finite() || choice.weight < 0.0 {
         return Err(problem("weight", "must be a number from 0 up"));
     }
@@ -90,162 +100,99 @@ pub fn validate_random(
     Ok(())
 }
 
-/// The kind and target of a fault that [`validate`] accepts.
-pub(super) fn what_of(keys: &Keys<'_>) -> Result<(FaultKind, Target), FaultProblem> {
-    keys.what().map(|(_, kind, target)| (kind, target))
-}
-
-/// What `[[fault]]` and a random choice have in common.
-pub(super) struct Keys<'a> {
-    links: [(&'static str, Option<&'a [String; 2]>); 8],
-    processes: [(&'static str, Option<&'a String>); 2],
-    delay: Option<Duration>,
-    jitter: Option<Duration>,
-    kilobytes_per_second: Option<u32>,
-    only: Option<Only>,
-}
-
-macro_rules! keys_from {
-    ($table:ty) => {
-        impl<'a> From<&'a $table> for Keys<'a> {
-            fn from(table: &'a $table) -> Self {
-                Self {
-                    links: [
-                        ("partition", table.partition.as_ref()),
-                        ("refuse", table.refuse.as_ref()),
-                        ("black_hole", table.black_hole.as_ref()),
-                        ("latency", table.latency.as_ref()),
-                        ("answer_lost", table.answer_lost.as_ref()),
-                        ("bandwidth", table.bandwidth.as_ref()),
-                        ("reset_peer", table.reset_peer.as_ref()),
-                        ("slow_close", table.slow_close.as_ref()),
-                    ],
-                    processes: [("kill", table.kill.as_ref()), ("pause", table.pause.as_ref())],
-                    delay: table.delay,
-                    jitter: table.jitter,
-                    kilobytes_per_second: table.kilobytes_per_second,
-                    only: table.only,
-                }
-            }
+/// Checks a target against everything that exists in any variant.
+fn check_target(keys: &Keys<'_>, topology: &Topology) -> Result<(), FaultProblem> {
+    let (key, kind, target) = keys.what()?;
+    for name in target.names() {
+        is_known(key, name, topology)?;
+    }
+    match target {
+        Target::Link { client, server } => check_link(key, &client, &server, topology),
+        Target::Process(name) => check_process(key, &name, kind, topology),
+        Target::Peers { server, .. } => check_peers(key, &server, topology),
+        Target::Halves(side) if side.is_empty() => {
+            Err(problem(key, "names nobody; expected those that stay together, such as [\"primary\", \"relay\"]"))
         }
+        Target::Halves(side) => {
+            // Whoever plays a role stands for any server of its cluster; one alone never is all of it.
+            let named: Vec<String> = side.into_iter().filter(|name| name.parse::<Role>().is_err()).collect();
+            let has_role = named.len() < keys.halves_named();
+            if !has_role && topology.links_across(&named).is_empty() {
+                return Err(problem(key, "cuts no link: nobody dials from one side to the other"));
+            }
+            Ok(())
+        }
+        Target::Cluster { node, with } => {
+            let dials = |client: &&String| topology.links_between(client, node.name()).is_empty();
+            if let Some(stranger) = with.iter().find(dials) {
+                return Err(problem("with", format!("`{stranger}` does not dial {}", node.name())));
+            }
+            check_cluster(key, node, topology)
+        }
+    }
+}
+
+fn check_link(key: &'static str, client: &str, server: &str, topology: &Topology) -> Result<(), FaultProblem> {
+    let target = Target::Link { client: client.to_owned(), server: server.to_owned() };
+    if target.reach(topology) == Strikes::Nobody {
+        return Err(problem(key, no_link(client, server, topology)));
+    }
+    Ok(())
+}
+
+fn check_process(key: &'static str, name: &str, kind: FaultKind, topology: &Topology) -> Result<(), FaultProblem> {
+    if name == CLIENTS {
+        return Err(problem(key, format!("`{CLIENTS}` are torn's own; aim at a service or a dependency")));
+    }
+    if !topology.is_in_hand(name) {
+        return Err(problem(key, format!("`{name}` is given by `url`: torn did not start it and cannot {key} it")));
+    }
+    match kind {
+        FaultKind::KillUnreplicated(_) => check_peers("unreplicated_for", name, topology),
+        _ => Ok(()),
+    }
+}
+
+/// A server of a cluster: one that has peers.
+fn check_peers(key: &'static str, server: &str, topology: &Topology) -> Result<(), FaultProblem> {
+    let node = server.parse().ok().map(|role| node_of(&role)).or_else(|| topology.node_of(server));
+    let Some(node) = node else {
+        let clusters = [Node::Mongodb, Node::Kafka].map(|node| topology.members(node).join(", ")).join(", ");
+        let expected = "expected one of its servers or the role of one (primary, leader:<topic>-<partition>)";
+        return Err(problem(key, format!("`{server}` is no server of a cluster; {expected}; there are: {clusters}")));
     };
+    if topology.members(node).len() < 2 {
+        return Err(problem(key, alone(node)));
+    }
+    Ok(())
 }
-keys_from!(FaultSpec);
-keys_from!(FaultChoice);
 
-impl Keys<'_> {
-    /// The one kind that is given.
-    fn what(&self) -> Result<(&'static str, FaultKind, Target), FaultProblem> {
-        let links = self.links.iter().filter_map(|&(key, pair)| {
-            let [client, server] = pair?;
-            Some((key, Target::Link { client: client.clone(), server: server.clone() }))
-        });
-        let processes = self.processes.iter().filter_map(|&(key, name)| Some((key, Target::Process(name?.clone()))));
-        let mut given = links.chain(processes);
-        let Some((key, target)) = given.next() else {
-            let kinds = self.links.iter().map(|&(key, _)| key).chain(self.processes.iter().map(|&(key, _)| key));
-            let names = kinds.collect::<Vec<_>>().join(", ");
-            return Err(problem("", format!("nothing happens here; give one of: {names}")));
-        };
-        if let Some((second, _)) = given.next() {
-            let message = format!("`{key}` is given already; one fault is of one kind: write a second table");
-            return Err(problem(second, message));
-        }
-        Ok((key, self.kind(key)?, target))
+fn check_cluster(key: &'static str, node: Node, topology: &Topology) -> Result<(), FaultProblem> {
+    if node != Node::Mongodb {
+        return Err(problem(key, "only MongoDB has a primary and an oplog; expected \"mongodb\""));
     }
-
-    fn kind(&self, key: &str) -> Result<FaultKind, FaultProblem> {
-        self.refuse_strays(key)?;
-        let direction = match self.only {
-            None => Direction::Both,
-            Some(Only::Requests) => Direction::Requests,
-            Some(Only::Answers) => Direction::Answers,
-        };
-        Ok(match key {
-            "partition" => FaultKind::Link(LinkFault::Partition),
-            "refuse" => FaultKind::Link(LinkFault::Refuse),
-            "black_hole" => FaultKind::Link(LinkFault::BlackHole { direction }),
-            "answer_lost" => FaultKind::Link(LinkFault::AnswerLost),
-            "latency" => FaultKind::Link(self.latency(direction)?),
-            "bandwidth" => FaultKind::Link(self.bandwidth(direction)?),
-            "reset_peer" => FaultKind::Link(LinkFault::ResetPeer),
-            "slow_close" => FaultKind::Link(LinkFault::SlowClose { delay: self.delay("slow_close", "2s")? }),
-            "kill" => FaultKind::Kill,
-            _ => FaultKind::Pause,
-        })
+    if topology.members(node).len() < 2 {
+        return Err(problem(key, alone(node)));
     }
+    Ok(())
+}
 
-    /// What only some kinds take, and this one does not.
-    fn refuse_strays(&self, kind: &str) -> Result<(), FaultProblem> {
-        let takers: [(&'static str, bool, &[&str]); 4] = [
-            ("delay", self.delay.is_some(), &["latency", "slow_close"]),
-            ("jitter", self.jitter.is_some(), &["latency"]),
-            ("kilobytes_per_second", self.kilobytes_per_second.is_some(), &["bandwidth"]),
-            ("only", self.only.is_some(), &["black_hole", "latency", "bandwidth"]),
-        ];
-        for (stray, is_given, kinds) in takers {
-            if is_given && !kinds.contains(&kind) {
-                let verb = if kinds.len() == 1 { "takes" } else { "take" };
-                let kinds = kinds.join("`, `");
-                return Err(problem(stray, format!("only `{kinds}` {verb} `{stray}`, not `{kind}`")));
-            }
-        }
-        Ok(())
-    }
-
-    fn latency(&self, direction: Direction) -> Result<LinkFault, FaultProblem> {
-        let delay = self.delay("latency", "100ms")?;
-        let jitter = self.jitter.unwrap_or_default();
-        if jitter > delay {
-            return Err(problem("jitter", "must not be longer than `delay`"));
-        }
-        Ok(LinkFault::Latency { delay, jitter, direction })
-    }
-
-    fn delay(&self, kind: &str, example: &str) -> Result<Duration, FaultProblem> {
-        match self.delay {
-            None => Err(problem("delay", format!("`{kind}` needs `delay`, such as `delay = \"{example}\"`"))),
-            Some(delay) if delay.as_millis() == 0 => Err(problem("delay", "must be 1ms or longer")),
-            Some(delay) => Ok(delay),
-        }
-    }
-
-    fn bandwidth(&self, direction: Direction) -> Result<LinkFault, FaultProblem> {
-        let key = "kilobytes_per_second";
-        match self.kilobytes_per_second {
-            None => Err(problem(key, format!("`bandwidth` needs `{key}`, such as `{key} = 10`"))),
-            Some(0) => Err(problem(key, "must be 1 or more; nothing at all passes with `black_hole`")),
-            Some(kilobytes_per_second) => Ok(LinkFault::Bandwidth { kilobytes_per_second, direction }),
-        }
-    }
-
-    fn check_target(&self, topology: &Topology) -> Result<(), FaultProblem> {
-        match self.what()? {
-            (key, _, Target::Link { client, server }) => {
-                is_known(key, &client, topology)?;
-                is_known(key, &server, topology)?;
-                if topology.links_between(&client, &server).is_empty() {
-                    return Err(problem(key, no_link(&client, &server, topology)));
-                }
-            }
-            (key, _, Target::Process(name)) => {
-                is_known(key, &name, topology)?;
-                if name == CLIENTS {
-                    return Err(problem(key, format!("`{CLIENTS}` are torn's own; aim at a service or a dependency")));
-                }
-                if !topology.is_in_hand(&name) {
-                    let message = format!("`{name}` is given by `url`: torn did not start it and cannot {key} it");
-                    return Err(problem(key, message));
-                }
-            }
-        }
-        Ok(())
+fn alone(node: Node) -> String {
+    match node {
+        Node::Mongodb => "there is one mongodb, without peers; three are there with `mongodb.nodes = 3`".to_owned(),
+        Node::Kafka => "there is one kafka, without peers; three are there with `kafka.brokers = 3`".to_owned(),
     }
 }
 
 fn is_known(key: &'static str, name: &str, topology: &Topology) -> Result<(), FaultProblem> {
+    if let Ok(role) = name.parse::<Role>() {
+        return is_played(key, &role, topology);
+    }
     let known = topology.targets();
-    if known.iter().any(|target| target == name) {
+    // A broker's ports are dialled by its peers alone.
+    let server = name.split(':').next().unwrap_or(name);
+    let is_port = server != name && topology.links().iter().any(|link| link.server == name);
+    if is_port || known.iter().any(|target| target == name) {
         return Ok(());
     }
     let nearest = known.iter().map(|target| (distance(name, target), target)).min();
@@ -254,6 +201,22 @@ fn is_known(key: &'static str, name: &str, topology: &Topology) -> Result<(), Fa
         _ => String::new(),
     };
     Err(problem(key, format!("no variant has `{name}`; {hint}there are: {}", known.join(", "))))
+}
+
+/// Whether somebody can play this role.
+fn is_played(key: &'static str, role: &Role, topology: &Topology) -> Result<(), FaultProblem> {
+    let node = node_of(role);
+    if topology.members(node).is_empty() {
+        return Err(problem(key, format!("`{role}` is a role in {}, which this workload does not use", node.name())));
+    }
+    let (Role::Leader { topic, partition } | Role::Follower { topic, partition }) = role else { return Ok(()) };
+    match topology.partitions(topic) {
+        None => Err(problem(key, format!("`{role}`: this workload has no topic {topic}"))),
+        Some(count) if i64::from(*partition) >= i64::from(count) => {
+            Err(problem(key, format!("`{role}`: {topic} has {count} partitions, counted from 0")))
+        }
+        Some(_) => Ok(()),
+    }
 }
 
 fn no_link(client: &str, server: &str, topology: &Topology) -> String {
@@ -278,10 +241,6 @@ fn distance(left: &str, right: &str) -> usize {
         }
     }
     row[right.len()]
-}
-
-fn problem(key: &'static str, message: impl Into<String>) -> FaultProblem {
-    FaultProblem { key, message: message.into() }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 pub use torn_scan::word::{ChangeKind, Outcome, Part};
 
+pub use super::cluster::{ClusterEvent, ClusterStep};
 pub use super::sample::{MongodbSample, ProcessSample, Sample};
 
 /// The version of the history's format, in `run.json` and in the first line.
@@ -39,6 +40,8 @@ pub enum Entry {
     Fault(FaultEvent),
     /// Something happened to a process.
     Process(ProcessEvent),
+    /// A cluster did something by itself: an election, another leader, a rollback.
+    Cluster(ClusterEvent),
     /// What was measured, about once a second.
     Sample(Sample),
     /// A document as the final read found it.

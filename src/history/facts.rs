@@ -12,7 +12,8 @@ use torn_scan::block;
 use super::activity::Activity;
 use super::digest::Sheet;
 use super::entry::{
-    ChangeKind, Drain, Entry, FaultStep, Nanos, Outcome, Phase, PhaseName, ProcessEvent, Sample, WitnessEvent,
+    ChangeKind, ClusterEvent, Drain, Entry, FaultStep, Nanos, Outcome, Phase, PhaseName, ProcessEvent, Sample,
+    WitnessEvent,
 };
 pub use super::final_read::FinalReads;
 use super::fold::Fold;
@@ -292,6 +293,8 @@ pub struct Facts {
     pub phases: Vec<(u64, Phase)>,
     /// Measurements.
     pub samples: Vec<Sample>,
+    /// What clusters did by themselves.
+    pub clusters: Vec<(u64, ClusterEvent)>,
     /// What happened to witnesses.
     pub witnesses: Vec<(u64, WitnessEvent)>,
     /// What the final reads say.

@@ -90,6 +90,7 @@ impl Fold {
                 processes: Vec::new(),
                 phases: Vec::new(),
                 samples: Vec::new(),
+                clusters: Vec::new(),
                 witnesses: Vec::new(),
                 final_reads: FinalReads::default(),
                 drain: None,
@@ -137,6 +138,7 @@ impl Fold {
             Entry::Attempt(attempt) => self.attempt(&attempt),
             Entry::Fault(event) => self.fault(line, event),
             Entry::Process(event) => self.facts.processes.push((line, event)),
+            Entry::Cluster(event) => self.facts.clusters.push((line, event)),
             Entry::Sample(sample) => self.facts.samples.push(sample),
             Entry::Collection(end) => {
                 if let Some(collection) = self.facts.schema.collection(&end.collection) {

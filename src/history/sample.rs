@@ -11,7 +11,8 @@ use super::entry::Nanos;
 pub struct Sample {
     /// When.
     pub at: Nanos,
-    /// From `serverStatus`; counters count from the server's start.
+    /// From `serverStatus`, all members together. Counters only rise, from the first sample on, over restarts and
+    /// elections; in the files of older runs they are one server's, since its start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mongodb: Option<MongodbSample>,
     /// Unpublished rows by outbox collection.

@@ -12,7 +12,7 @@ pub const CLIENTS: &str = "clients";
 pub struct Link {
     /// The instance that dials (`api-1`), or [`CLIENTS`].
     pub client: String,
-    /// The instance or dependency (`kafka`) that is dialled.
+    /// The instance or dependency (`kafka`, `mongodb-2`, `kafka-2:quorum`) that is dialled.
     pub server: String,
 }
 
@@ -20,6 +20,11 @@ impl Link {
     /// A link from one name to another.
     pub fn new(client: impl Into<String>, server: impl Into<String>) -> Self {
         Self { client: client.into(), server: server.into() }
+    }
+
+    /// Who is dialled, without the port: brokers dial each other on two of them (`kafka-2:replication`, `kafka-2:quorum`).
+    pub fn dialled(&self) -> &str {
+        self.server.split(':').next().expect("a split has a first part")
     }
 }
 

@@ -151,7 +151,7 @@ impl Links {
     /// # Errors
     /// When one of its links still accepts.
     pub async fn set_down(&self, server: &str) -> Result<Confirmation, LinkError> {
-        self.change(|link, _| link.server == server, false, |condition| condition.is_down = true).await
+        self.change(|link, _| link.dialled() == server, false, |condition| condition.is_down = true).await
     }
 
     /// A server listens again.
@@ -159,7 +159,7 @@ impl Links {
     /// # Errors
     /// When one of its links, on which no other fault is, does not lead to it.
     pub async fn set_up(&self, server: &str) -> Result<Confirmation, LinkError> {
-        self.change(|link, _| link.server == server, false, |condition| condition.is_down = false).await
+        self.change(|link, _| link.dialled() == server, false, |condition| condition.is_down = false).await
     }
 
     /// Deletes every proxy, so that others may use the ports.

@@ -2,7 +2,7 @@
 
 use super::measurement::{FORMAT, Measurement, Metrics};
 use super::tally::Tally;
-use super::{contention, delay, fault, latency, latency_log, quantile, resource, stage, thresholds, timeline};
+use super::{cluster, contention, delay, fault, latency, latency_log, quantile, resource, stage, thresholds, timeline};
 use crate::checker::verdict::Judgement;
 use crate::history::entry::{End, Entry, Outcome};
 use crate::history::reader::ReadError;
@@ -45,6 +45,7 @@ pub fn compute(
         processes,
         stages: stage::stages(&tally, &resolved.scenario.load),
         faults: fault::windows(&tally),
+        cluster: cluster::cluster(&tally),
         anomalies_per_10000: anomaly_rates(judgement),
         thresholds: Vec::new(),
     };

@@ -47,9 +47,8 @@ pub(super) fn contention(tally: &Tally) -> Contention {
 /// How much a counter of the server rose during the load.
 fn counted(tally: &Tally, counter: impl Fn(&MongodbSample) -> u64) -> u64 {
     let during = |at: Nanos| (tally.load_start()..=tally.load_end()).contains(&at);
-    let pairs = tally.samples.windows(2).filter(|pair| during(pair[1].at));
-    pairs
-        .filter_map(|pair| pair[0].mongodb.zip(pair[1].mongodb))
-        .map(|(then, now)| since(counter(&now), counter(&then)))
-        .sum()
+    // A sample that no server answered takes nothing away from what was counted meanwhile.
+    let told = tally.samples.iter().filter_map(|sample| Some((sample.at, sample.mongodb.as_ref()?)));
+    let pairs = told.clone().zip(told.skip(1)).filter(|(_, (at, _))| during(*at));
+    pairs.map(|((_, then), (_, now))| since(counter(now), counter(then))).sum()
 }

@@ -28,6 +28,9 @@ const P99_AT_MOST: f64 = 2.0;
 /// The driver of `MongoDB` is silent for up to this long after any network error.
 const MONGODB_PAUSE: f64 = 0.6;
 
+/// What the history says of a fault that finds nobody in its variant.
+const NOBODY: &str = "this variant has nobody to strike";
+
 /// The windows of all faults, by their number.
 pub(super) fn windows(tally: &Tally) -> Vec<FaultWindow> {
     let mut lives = BTreeMap::<u32, Vec<&FaultEvent>>::new();
@@ -51,7 +54,10 @@ impl<'a> Life<'a> {
     fn of(events: &[&'a FaultEvent]) -> Self {
         let at = |step| events.iter().find(|event| event.step == step).map(|event| event.at);
         let absent = events.iter().find_map(|event| match event.step {
-            FaultStep::NotApplicable => Some("not applicable to this variant".to_owned()),
+            FaultStep::NotApplicable => Some(match &event.detail {
+                Some(reason) if reason != NOBODY => format!("not applicable: {reason}"),
+                _ => "not applicable to this variant".to_owned(),
+            }),
             FaultStep::Failed => Some(event.detail.clone().unwrap_or_else(|| "failed".to_owned())),
             _ => None,
         });

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::quantile::Quantiles;
 use super::thresholds::Evaluation;
+use crate::history::entry::ClusterStep;
 
 /// The version of `metrics.json`.
 pub const FORMAT: u32 = 1;
@@ -56,6 +57,9 @@ pub struct Metrics {
     pub stages: Vec<StageFigures>,
     /// Before, during and after each fault.
     pub faults: Vec<FaultWindow>,
+    /// What clusters did by themselves.
+    #[serde(default, skip_serializing_if = "Cluster::is_empty")]
+    pub cluster: Cluster,
     /// Anomalies by kind, for each 10,000 operations (warm-up included, as the verdict counts them).
     pub anomalies_per_10000: IndexMap<String, f64>,
     /// The scenario's thresholds.
@@ -323,6 +327,45 @@ pub struct FaultWindow {
     /// Why a figure is missing or must be read with care.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+/// What clusters did by themselves; empty where every dependency is a single server.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// How members and partitions stood when the load began, in words.
+    pub before: Vec<String>,
+    /// What happened from then on, in order.
+    pub marks: Vec<ClusterMark>,
+    /// By topic, where not all replicas were always in sync.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub in_sync: BTreeMap<String, InSync>,
+}
+
+impl Cluster {
+    /// Whether there is no cluster.
+    pub fn is_empty(&self) -> bool {
+        self.before.is_empty() && self.marks.is_empty()
+    }
+}
+
+/// One thing that happened in a cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusterMark {
+    /// When it was seen, seconds.
+    pub at: f64,
+    /// What.
+    pub event: ClusterStep,
+    /// In words: to whom, and from what to what.
+    pub what: String,
+}
+
+/// The replicas of a topic.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct InSync {
+    /// How many each partition has.
+    pub replicas: u32,
+    /// From when on (seconds) how many are in sync of the partition that has the fewest.
+    pub least: Vec<(f64, u32)>,
 }
 
 /// The load in one stretch of time.

@@ -12,11 +12,13 @@
 //! - [`resource`]: CPU and memory by process and role
 //! - [`stage`]: the load stage by stage
 //! - [`fault`]: before, during and after each fault; time to recover
+//! - `cluster`: elections, leaders, replicas in sync
 //! - [`thresholds`]: `"latency.p99" = "<50ms"`
 //! - [`latency_log`]: the intervals of `latency.hlog`
 //!
 //! **Architecture invariant:** nothing here reads a clock or a socket; the same history gives the same figures.
 
+mod cluster;
 pub mod compute;
 pub mod contention;
 pub mod delay;

@@ -7,8 +7,8 @@ use indexmap::IndexSet;
 use serde_json::Value;
 
 use crate::history::entry::{
-    Change, ChangeKind, Complete, End, Entry, FaultEvent, Invoke, Nanos, Outcome, Part, PhaseName, ProcessEvent,
-    Record, Sample,
+    Change, ChangeKind, ClusterEvent, Complete, End, Entry, FaultEvent, Invoke, Nanos, Outcome, Part, PhaseName,
+    ProcessEvent, Record, Sample,
 };
 use crate::load::lateness::is_own_shortage;
 use crate::scenario::manifest::{Collection, Topic};
@@ -77,6 +77,8 @@ pub struct Tally<'a> {
     pub samples: Vec<Sample>,
     /// Every step of every fault.
     pub faults: Vec<FaultEvent>,
+    /// Everything that clusters did by themselves.
+    pub clusters: Vec<ClusterEvent>,
     /// Everything that happened to processes.
     pub processes: Vec<ProcessEvent>,
     /// The last line.
@@ -97,6 +99,7 @@ impl<'a> Tally<'a> {
             phases: BTreeMap::new(),
             samples: Vec::new(),
             faults: Vec::new(),
+            clusters: Vec::new(),
             processes: Vec::new(),
             end: None,
             last_movement: 0,
@@ -115,6 +118,7 @@ impl<'a> Tally<'a> {
             Entry::Change(change) => self.change(&change),
             Entry::Record(record) => self.record(&record),
             Entry::Fault(event) => self.faults.push(event),
+            Entry::Cluster(event) => self.clusters.push(event),
             Entry::Process(event) => self.processes.push(event),
             Entry::Sample(sample) => self.samples.push(sample),
             Entry::End(end) => self.end = Some(end),

@@ -2,6 +2,7 @@
 //! kill reaches all that it forked.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -16,7 +17,8 @@ use nix::unistd::Pid;
 use thiserror::Error;
 use tokio::sync::watch;
 
-use super::log::last_lines;
+use super::hosts::HostsFile;
+use super::log::log_end;
 
 /// How long a group may take to end after SIGKILL. The kernel needs milliseconds, unless a disk hangs.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
@@ -80,7 +82,7 @@ pub enum ProcessError {
 }
 
 /// How to start a process.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Command {
     /// Its name in logs, errors and the history: `api-1`, `mongodb`.
     pub name: String,
@@ -94,6 +96,18 @@ pub struct Command {
     pub folder: Option<PathBuf>,
     /// Where its standard output and error go, appended.
     pub log: PathBuf,
+    /// What it resolves names by, instead of the machine's own hosts file.
+    pub hosts: Option<HostsFile>,
+}
+
+impl fmt::Debug for Command {
+    /// Without the values of variables: one may be a password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Command");
+        shown.field("name", &self.name).field("program", &self.program).field("arguments", &self.arguments);
+        let variables: Vec<&String> = self.environment.iter().map(|(name, _)| name).collect();
+        shown.field("environment", &variables).field("log", &self.log).finish_non_exhaustive()
+    }
 }
 
 /// How a process ended.
@@ -133,6 +147,8 @@ pub(super) type OnExit = Box<dyn FnOnce(u32, Exit) + Send>;
 impl Process {
     /// Starts it. [`super::Supervisor::spawn`] is the way in: only that lets the guard know of it.
     pub(super) fn spawn(command: &Command, on_exit: OnExit) -> Result<Self, ProcessError> {
+        let with_hosts = command.hosts.as_ref().map(|hosts| hosts.given_to(command));
+        let command = with_hosts.as_ref().unwrap_or(command);
         let open = || -> io::Result<(File, File)> {
             let log = OpenOptions::new().create(true).append(true).open(&command.log)?;
             Ok((log.try_clone()?, log))
@@ -181,7 +197,7 @@ impl Process {
 
     /// The last lines of its log, below each other, for an error message.
     pub fn log_end(&self, count: usize) -> String {
-        super::log::indented(&last_lines(&self.log, count))
+        log_end(&self.log, count)
     }
 
     /// How it ended, once it has.

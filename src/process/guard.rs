@@ -3,7 +3,7 @@
 //! It holds the reading end of a pipe whose only writing end is in the harness. When that closes, in order or because
 //! the harness was killed with SIGKILL, it ends the registered process groups, then every process whose environment has
 //! `TORN_RUN=<id>` (a fork into another group or a start that was not yet registered cannot escape so), and removes
-//! the run's data folder. What changes both its group and its environment escapes.
+//! the run's data folder, and its containers where it has any. What changes both its group and its environment escapes.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -79,44 +79,65 @@ impl Guard {
         }
     }
 
-    fn tell(&self, what: &str, pid: u32) -> Result<(), ProcessError> {
+    /// Tells it whether there may be containers of the run.
+    pub(super) fn expect_containers(&self, may_be: bool) -> Result<(), ProcessError> {
+        self.tell("containers", u32::from(may_be))
+    }
+
+    fn tell(&self, what: &str, number: u32) -> Result<(), ProcessError> {
         // A line is far below a pipe's 4096 bytes, so it is written at once and whole; the guard reads all the time.
-        let line = format!("{what} {pid}\n");
+        let line = format!("{what} {number}\n");
         nix::unistd::write(&self.pipe, line.as_bytes())
             .map(|_| ())
-            .map_err(|error| ProcessError::Guard(format!("telling it of process {pid}: {error}; was it killed?")))
+            .map_err(|error| ProcessError::Guard(format!("telling it of {what} {number}: {error}; was it killed?")))
     }
 }
 
-/// The guard's program: what the hidden subcommand `torn guard RUN FOLDER` does.
+/// What a harness leaves behind, as far as it told.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Left {
+    groups: BTreeSet<u32>,
+    may_have_containers: bool,
+}
+
+/// The guard's program: what the hidden subcommand `torn guard RUN FOLDER` does. `remove_containers` is called only for
+/// a run that made some: whoever has no Docker is not asked for one.
 ///
 /// # Errors
-/// When a process of the run is still there after the deadline, or the folder could not be removed.
-pub fn guard_main(run: &str, folder: &Path) -> io::Result<()> {
-    let groups = read_groups(io::stdin().lock());
-    for pid in groups {
+/// When a process or container of the run is still there after the deadline, or the folder could not be removed.
+pub fn guard_main(
+    run: &str,
+    folder: &Path,
+    remove_containers: impl FnOnce(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let heard = read_left(io::stdin().lock());
+    for pid in heard.groups {
         let _ = killpg(group(pid), Signal::SIGKILL);
     }
     let left = sweep(run);
     remove(run, folder)?;
-    if left == 0 { Ok(()) } else { Err(io::Error::other(format!("{left} processes of run {run} cannot be ended"))) }
+    if heard.may_have_containers {
+        remove_containers(run)?;
+    }
+    if left == 0 { Ok(()) } else { Err(anyhow::anyhow!("{left} processes of run {run} cannot be ended")) }
 }
 
 /// Reads until the harness is gone; what is then still registered.
-fn read_groups(lines: impl BufRead) -> BTreeSet<u32> {
-    let mut groups = BTreeSet::new();
+fn read_left(lines: impl BufRead) -> Left {
+    let mut left = Left::default();
     for line in lines.lines().map_while(Result::ok) {
-        match line.split_once(' ').map(|(what, pid)| (what, pid.parse())) {
+        match line.split_once(' ').map(|(what, number)| (what, number.parse())) {
             Some(("group", Ok(pid))) => {
-                groups.insert(pid);
+                left.groups.insert(pid);
             }
             Some(("gone", Ok(pid))) => {
-                groups.remove(&pid);
+                left.groups.remove(&pid);
             }
+            Some(("containers", Ok(may_be))) => left.may_have_containers = may_be != 0,
             _ => {}
         }
     }
-    groups
+    left
 }
 
 /// Kills what carries the run's id until nothing does, or the deadline has passed; how many are left.
@@ -163,8 +184,15 @@ mod tests {
 
     #[test]
     fn a_group_that_is_gone_is_not_killed_and_a_line_cut_short_does_no_harm() {
-        let groups = read_groups("group 10\ngroup 11\ngone 10\ngroup 1x\ngrou".as_bytes());
-        assert_eq!(groups.into_iter().collect::<Vec<_>>(), [11]);
+        let left = read_left("group 10\ngroup 11\ngone 10\ngroup 1x\ngrou".as_bytes());
+        assert_eq!(left, Left { groups: BTreeSet::from([11]), may_have_containers: false });
+    }
+
+    #[test]
+    fn containers_are_looked_for_only_between_the_first_and_the_removal_of_all() {
+        let may_have = |lines: &str| read_left(lines.as_bytes()).may_have_containers;
+        assert!(may_have("group 10\ncontainers 1\ngroup 11\n"));
+        assert!(!may_have("containers 1\ncontainers 0\n"));
     }
 
     #[test]

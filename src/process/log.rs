@@ -23,6 +23,11 @@ pub fn last_lines(path: &Path, count: usize) -> Vec<String> {
     lines[lines.len().saturating_sub(count)..].iter().map(|line| shortened(line, LINE_CHARACTERS)).collect()
 }
 
+/// The last lines of a log, below each other, for an error message.
+pub fn log_end(path: &Path, count: usize) -> String {
+    indented(&last_lines(path, count))
+}
+
 /// Whether the end of a file holds `words`, in upper or lower case.
 pub fn mentions(path: &Path, words: &str) -> bool {
     last_lines(path, usize::MAX).iter().any(|line| line.to_lowercase().contains(&words.to_lowercase()))

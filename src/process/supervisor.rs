@@ -20,9 +20,15 @@ const EXITS: usize = 256;
 pub struct Supervisor {
     run: String,
     folder: PathBuf,
+    told: Arc<Mutex<Option<Told>>>,
+    guard: Arc<Mutex<Option<Guard>>>,
+}
+
+/// Who hears of what happens to the processes: the history, and the run.
+#[derive(Clone)]
+struct Told {
     recorder: Recorder,
     exits: mpsc::Sender<UnexpectedExit>,
-    guard: Arc<Mutex<Option<Guard>>>,
 }
 
 impl fmt::Debug for Supervisor {
@@ -54,7 +60,19 @@ impl Supervisor {
             .map_err(|error| ProcessError::Guard(format!("making the data folder {}: {error}", folder.display())))?;
         let guard = Arc::new(Mutex::new(Some(Guard::start(guard, run, folder)?)));
         let (exits, receiver) = mpsc::channel(EXITS);
-        Ok((Self { run: run.to_owned(), folder: folder.to_owned(), recorder, exits, guard }, receiver))
+        let told = Arc::new(Mutex::new(Some(Told { recorder, exits })));
+        Ok((Self { run: run.to_owned(), folder: folder.to_owned(), told, guard }, receiver))
+    }
+
+    /// From now on whatever happens to these processes is told to whom `other` tells it, or to nobody: servers that stay up
+    /// for several runs belong to the history of the one that goes on, and keep none open.
+    pub fn tell_as(&self, other: Option<&Self>) {
+        let told = other.and_then(Self::told);
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = told;
+    }
+
+    fn told(&self) -> Option<Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The run's temporary data folder.
@@ -93,26 +111,54 @@ impl Supervisor {
                 on_exit(exit);
             }),
         )?;
-        let registered = match self.guard.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            Some(guard) => guard.register(process.pid()),
-            None => Err(ProcessError::Guard("the run has ended".to_owned())),
-        };
-        if let Err(error) = registered {
+        if let Err(error) = self.guarded(|guard| guard.register(process.pid())) {
             process.abandon();
             return Err(error);
         }
         Ok(process)
     }
 
-    /// Writes what happened to a process into the history.
-    pub(super) fn record(&self, process: &str, event: ProcessStep, pid: Option<u32>, detail: Option<String>) {
-        let at = self.recorder.now();
-        self.recorder.record(Entry::Process(ProcessEvent { at, process: process.to_owned(), event, pid, detail }));
+    /// The run's id.
+    pub fn run(&self) -> &str {
+        &self.run
     }
 
-    /// Tells the run of a process that was ready and ended by itself.
-    pub(super) fn tell(&self, exit: UnexpectedExit) {
+    /// Tells the guard that containers may carry the run's id from now on, so that it looks for them should the harness
+    /// be killed.
+    ///
+    /// # Errors
+    /// When the guard is gone.
+    pub fn expect_containers(&self) -> Result<(), ProcessError> {
+        self.guarded(|guard| guard.expect_containers(true))
+    }
+
+    /// Tells the guard that no container is left.
+    ///
+    /// # Errors
+    /// When the guard is gone.
+    pub fn expect_no_containers(&self) -> Result<(), ProcessError> {
+        self.guarded(|guard| guard.expect_containers(false))
+    }
+
+    fn guarded(&self, tell: impl FnOnce(&Guard) -> Result<(), ProcessError>) -> Result<(), ProcessError> {
+        match self.guard.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            Some(guard) => tell(guard),
+            None => Err(ProcessError::Guard("the run has ended".to_owned())),
+        }
+    }
+
+    /// Writes what happened to a process, or to a container, into the history.
+    pub fn record(&self, process: &str, event: ProcessStep, pid: Option<u32>, detail: Option<String>) {
+        let Some(Told { recorder, .. }) = self.told() else { return };
+        let at = recorder.now();
+        recorder.record(Entry::Process(ProcessEvent { at, process: process.to_owned(), event, pid, detail }));
+    }
+
+    /// Tells the run of a process, or a container, that was ready and ended by itself.
+    pub fn tell(&self, exit: UnexpectedExit) {
         // Full or closed: the history has it, and the run has ended or has long been told of others.
-        let _ = self.exits.try_send(exit);
+        if let Some(told) = self.told() {
+            let _ = told.exits.try_send(exit);
+        }
     }
 }

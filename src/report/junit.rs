@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use super::matrix::RunRow;
 use super::sentence;
 use super::write::RunReport;
 use crate::checker::verdict::{Judgement, Verdict};
@@ -15,8 +16,20 @@ const EXAMPLES: usize = 3;
 
 /// The file's text.
 pub fn report(runs: &[RunReport]) -> String {
-    let mut report = Report::new("tornwrite");
+    let mut suites = Suites::default();
     for run in runs {
+        suites.add(run);
+    }
+    suites.report()
+}
+
+/// What the file holds so far: of a long matrix nothing else of a run need be kept.
+#[derive(Debug, Clone, Default)]
+pub struct Suites(Vec<TestSuite>);
+
+impl Suites {
+    /// Adds a run.
+    pub fn add(&mut self, run: &RunReport) {
         let scenario = &run.run.resolved.name;
         let variant = &run.run.resolved.variant().name;
         let mut suite = TestSuite::new(format!("{scenario} / {variant}"));
@@ -33,9 +46,29 @@ pub fn report(runs: &[RunReport]) -> String {
             case.set_classname(scenario.as_str());
             suite.add_test_case(case);
         }
-        report.add_test_suite(suite);
+        self.0.push(suite);
     }
-    report.to_string().expect("quick-junit writes any text as XML")
+
+    /// Adds a run without a verdict: the harness or its environment failed.
+    pub fn add_failed(&mut self, scenario: &str, name: &str, run: &RunRow) {
+        let mut suite = TestSuite::new(format!("{scenario} / {name}"));
+        suite.add_property(("seed", run.seed.to_string().as_str()));
+        suite.add_property(("repeat", run.command.as_str()));
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_type("failed");
+        status.set_message(run.failure.as_deref().unwrap_or("the run failed"));
+        let mut case = TestCase::new(format!("{name}: verdict"), status);
+        case.set_classname(scenario);
+        suite.add_test_case(case);
+        self.0.push(suite);
+    }
+
+    /// The file's text.
+    pub fn report(&self) -> String {
+        let mut report = Report::new("tornwrite");
+        report.add_test_suites(self.0.iter().cloned());
+        report.to_string().expect("quick-junit writes any text as XML")
+    }
 }
 
 fn status(judgement: &Judgement) -> TestCaseStatus {

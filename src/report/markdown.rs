@@ -1,6 +1,8 @@
 //! `summary.md`: the comparison as a CI job's page shows it. Text of a system under test is escaped: it can neither end
 //! a table's cell nor become a link.
 
+pub mod matrix;
+
 use std::fmt::Write;
 
 use super::sentence::{self, figure, grouped, milliseconds};

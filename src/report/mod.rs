@@ -4,6 +4,7 @@
 //! In reading order:
 //! - [`write`]: which files a run and a comparison leave
 //! - [`sentence`]: figures and findings in plain words
+//! - [`matrix`]: the table of a matrix, and `matrix.json`
 //! - [`plot`]: SVG, legible in light and dark
 //! - [`html`]: `report.html`, `comparison.html`
 //! - [`markdown`]: `summary.md` for a CI job's page
@@ -16,8 +17,9 @@ pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod matrix;
 pub mod plot;
 pub mod sentence;
 pub mod write;
 
-pub use write::{ReportError, RunReport, write_comparison, write_run};
+pub use write::{ReportError, RunReport, write_comparison, write_matrix, write_run};

@@ -8,6 +8,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::matrix::MatrixTable;
 use super::{html, json, junit, markdown, plot};
 use crate::checker::verdict::Judgement;
 use crate::metrics::{Measurement, Metrics, latency_log};
@@ -74,6 +75,18 @@ pub fn write_comparison(folder: &ScenarioFolder, runs: &[RunReport]) -> Result<(
     write(&folder.junit(), junit::report(runs).as_bytes())?;
     write(&folder.summary(), markdown::summary(runs).as_bytes())?;
     write(&folder.comparison_html(), html::comparison::page(runs).as_bytes())
+}
+
+/// Writes `matrix.json`, `matrix.html`, `matrix.md`, `summary.md` and `junit.xml`.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_matrix(folder: &ScenarioFolder, table: &MatrixTable, suites: &junit::Suites) -> Result<(), ReportError> {
+    write(&folder.matrix_json(), json::pretty(table).as_bytes())?;
+    write(&folder.junit(), suites.report().as_bytes())?;
+    write(&folder.summary(), markdown::matrix::summary(table).as_bytes())?;
+    write(&folder.matrix_markdown(), markdown::matrix::table(table).as_bytes())?;
+    write(&folder.matrix_html(), html::matrix::page(table).as_bytes())
 }
 
 fn write_latency_log(folder: &RunFolder, run: &RunFile, measurement: &Measurement) -> Result<(), ReportError> {

@@ -17,6 +17,8 @@ use super::host;
 use super::names::Names;
 use super::phases;
 use super::stage::Stage;
+use super::standing::Standing;
+use crate::environment::Kind;
 use crate::history::entry::{End, Entry, FORMAT, Header};
 use crate::history::obligation::Obligations;
 use crate::history::recorder::{Clock, Recorder};
@@ -38,6 +40,10 @@ pub struct RunRequest<'a> {
     pub observer: Observer,
     /// Ends the run in order.
     pub cancellation: CancellationToken,
+    /// Where its servers come from.
+    pub kind: &'a Kind,
+    /// Servers that it shares with other runs; else it has its own.
+    pub standing: Option<&'a Standing>,
 }
 
 /// How a stored run ended.
@@ -67,7 +73,7 @@ pub enum RunError {
 /// When nothing could be stored. Everything else is a stored run, with its failure.
 pub async fn run(request: RunRequest<'_>) -> Result<Ended, RunError> {
     let resolved = request.resolved;
-    let names = Names::new(resolved);
+    let names = Names::new(resolved, request.kind);
     let started = OffsetDateTime::now_utc();
     let clock = Clock::start();
     request.folder.write_run_file(&run_file(&request, started))?;
@@ -88,12 +94,23 @@ pub async fn run(request: RunRequest<'_>) -> Result<Ended, RunError> {
         obligations,
         observer: request.observer,
         cancellation: request.cancellation,
+        standing: request.standing,
+        kind: request.kind.clone(),
     };
     let mut stage = Stage::new(supervisor);
     // The stage is taken down below whatever state a panic left it in.
-    let played = AssertUnwindSafe(phases::play(&context, &mut stage, exits)).catch_unwind().await;
+    let played = AssertUnwindSafe(Box::pin(phases::play(&context, &mut stage, exits))).catch_unwind().await;
     let played = played.unwrap_or_else(|panic| Err(Cut::Failed(format!("torn panicked: {}", say_panic(&*panic)))));
-    let down = stage.down(&context).await;
+    let mut down = stage.down(&context).await;
+    if let Some(standing) = request.standing {
+        if played.is_ok() && down.is_ok() {
+            standing.leave().await;
+        } else {
+            // What a cut run leaves behind is not known: the next one gets new servers.
+            let ended = standing.down().await;
+            down = down.and(ended);
+        }
+    }
     let (planned, cut) = match played {
         Ok(planned) => (planned, None),
         Err(cut) => (None, Some(cut)),
@@ -116,10 +133,10 @@ fn run_file(request: &RunRequest<'_>, started: OffsetDateTime) -> RunFile {
         resolved: request.resolved.clone(),
         seed: request.resolved.scenario.seed,
         plan: request.resolved.plan_hash(),
-        versions: host::versions(request.resolved),
+        versions: host::versions(request.resolved, request.kind),
         host: host::describe(),
         started: timestamp(started),
-        environment: "local".to_owned(),
+        environment: request.kind.name().to_owned(),
         command: request.command.clone(),
     }
 }

@@ -8,13 +8,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::{Event, Observer};
 use super::names::Names;
+use super::standing::Standing;
+use crate::environment::Kind;
 use crate::history::entry::{Entry, Phase, PhaseName};
 use crate::history::obligation::Obligations;
 use crate::history::recorder::Recorder;
 use crate::scenario::resolved::Resolved;
 
 /// What every phase knows.
-pub(super) struct Context {
+pub(super) struct Context<'a> {
     pub(super) resolved: Resolved,
     pub(super) names: Names,
     pub(super) logs: PathBuf,
@@ -22,9 +24,13 @@ pub(super) struct Context {
     pub(super) obligations: Arc<Mutex<Obligations>>,
     pub(super) observer: Observer,
     pub(super) cancellation: CancellationToken,
+    /// Where the servers come from.
+    pub(super) kind: Kind,
+    /// Servers that several runs share.
+    pub(super) standing: Option<&'a Standing>,
 }
 
-impl Context {
+impl Context<'_> {
     /// Enters a phase: in the history, and for whoever watches.
     pub(super) fn enter(&self, name: PhaseName) {
         self.recorder.record(Entry::Phase(Phase { at: self.recorder.now(), name }));

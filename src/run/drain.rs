@@ -34,6 +34,7 @@ impl Drainage<'_> {
     /// Waits for the end of the drain.
     pub(super) async fn wait(&self) -> Drain {
         let deadline = Instant::now() + self.deadline;
+        self.settle(deadline).await;
         // Only after this is the witnesses' silence the servers' silence.
         let mut caught_up = self.catch_up(deadline).await;
         let mut told = String::new();
@@ -65,6 +66,18 @@ impl Drainage<'_> {
                 () = self.cancellation.cancelled() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
+        }
+    }
+
+    /// Until a healed cluster agrees with itself, a server may still tell where its log ended before the fault.
+    async fn settle(&self, deadline: Instant) {
+        let roles = self.witnesses.roles();
+        let settling = roles.settled(deadline);
+        tokio::select! {
+            () = self.cancellation.cancelled() => {}
+            settled = settling => if let Err(missing) = settled {
+                (self.observer)(Event::Remark(format!("the cluster is not whole again: {missing}")));
+            },
         }
     }
 

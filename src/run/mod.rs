@@ -6,6 +6,8 @@
 //! - `context`: what every phase knows, and why a run may be cut short
 //! - `wiring`: addresses and templates, for links, services, witnesses and clients
 //! - `stage`: everything that is up while a run goes on, and how it comes down
+//! - [`standing`]: servers that several runs share
+//! - [`ground`]: servers that somebody else runs: what is possible on them, and what a run takes away again
 //! - `names`: the run's own database, topics and consumer groups
 //! - `processes`: kill, restart, pause and resume by name, for the nemesis
 //! - `drain`: when absence may be judged
@@ -18,12 +20,15 @@ pub mod conduct;
 mod context;
 mod drain;
 pub mod event;
+pub mod ground;
 mod host;
 mod names;
 mod phases;
 mod processes;
 mod stage;
+pub mod standing;
 mod wiring;
 
 pub use conduct::{Ended, RunError, RunRequest, run};
 pub(crate) use context::in_words;
+pub use standing::Standing;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use crate::environment::Kind;
 use crate::scenario::resolved::Resolved;
+use crate::witness::preflight::{DATABASE_PREFIX, TOPIC_PREFIX};
 
 /// The names of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,16 +24,19 @@ pub(super) struct Names {
 
 impl Names {
     /// New names. They are no part of the plan: two runs of one plan must differ in them.
-    pub(super) fn new(resolved: &Resolved) -> Self {
+    pub(super) fn new(resolved: &Resolved, kind: &Kind) -> Self {
         let id = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
-        let topics = resolved.manifest.topic.keys().map(|topic| (topic.clone(), format!("{id}.{topic}"))).collect();
+        // Where others have topics too, ours are told from theirs by their names: an ACL can name the prefix.
+        let prefix = if kind.external().is_some() { TOPIC_PREFIX } else { "" };
+        let own = format!("{prefix}{id}");
+        let topics = resolved.manifest.topic.keys().map(|topic| (topic.clone(), format!("{own}.{topic}"))).collect();
         let groups = resolved
             .manifest
             .consumer
             .iter()
-            .map(|(name, consumer)| (name.clone(), format!("{id}.{}", consumer.group)))
+            .map(|(name, consumer)| (name.clone(), format!("{own}.{}", consumer.group)))
             .collect();
-        Self { run: format!("torn-{id}"), database: format!("torn_{id}"), topics, groups }
+        Self { run: format!("torn-{id}"), database: format!("{DATABASE_PREFIX}{id}"), topics, groups }
     }
 
     /// What templates of commands and environments may name: parameters, pattern values, topics and groups.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::Either;
 use tokio::sync::{mpsc, watch};
@@ -10,14 +10,13 @@ use tokio::sync::{mpsc, watch};
 use super::context::{Context, Cut};
 use super::drain::Drainage;
 use super::event::{Event, Live};
+use super::ground;
 use super::processes::Processes;
 use super::stage::Stage;
+use super::standing::Up;
 use super::wiring;
-use crate::environment::{ClientPath, Environment};
 use crate::fault::{FaultLog, Nemesis, Schedule, Stops};
 use crate::history::entry::{DrainEnd, Entry, PhaseName};
-use crate::link::Links;
-use crate::link::topology::Topology;
 use crate::load::arrivals::load_duration;
 use crate::load::progress::Progress;
 use crate::load::{self, LoadSpec, LoadSummary};
@@ -28,6 +27,9 @@ use crate::witness::{Gauges, Witnesses};
 
 /// From here to the first arrival: time to open connections.
 const LEAD: Duration = Duration::from_millis(300);
+
+/// How long a cluster may take to be whole again before a run.
+const SETTLE_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long the final reads may take.
 const READ_WITHIN: Duration = Duration::from_secs(60);
@@ -40,7 +42,7 @@ const LOOK_AT_HISTORY_EVERY: Duration = Duration::from_millis(250);
 
 /// Plays all phases; the number of operations planned for the measured load, where that is known.
 pub(super) async fn play(
-    context: &Context,
+    context: &Context<'_>,
     stage: &mut Stage,
     exits: mpsc::Receiver<UnexpectedExit>,
 ) -> Result<Option<u64>, Cut> {
@@ -54,11 +56,11 @@ pub(super) async fn play(
     }
 }
 
-async fn phases(context: &Context, stage: &mut Stage) -> Result<Option<u64>, Cut> {
+async fn phases(context: &Context<'_>, stage: &mut Stage) -> Result<Option<u64>, Cut> {
     let resolved = &context.resolved;
     let plan = Arc::new(Plan::new(resolved)?);
     let schedule = Schedule::plan(resolved, load_duration(&resolved.scenario.load))?;
-    unless_cancelled(context, set_up(context, stage, &plan)).await?;
+    Box::pin(unless_cancelled(context, set_up(context, stage, &plan))).await?;
     let summary = load_and_faults(context, stage, plan, schedule).await?;
 
     context.enter(PhaseName::Drain);
@@ -83,7 +85,7 @@ async fn phases(context: &Context, stage: &mut Stage) -> Result<Option<u64>, Cut
         context.recorder.record(Entry::Drain(drain));
         context.enter(PhaseName::FinalReads);
         // A final read that failed is no failure of the run: what is missing makes the verdict unknown, and says so.
-        if let Err(error) = witnesses.final_reads(std::time::Instant::now() + READ_WITHIN).await {
+        if let Err(error) = witnesses.final_reads(Instant::now() + READ_WITHIN).await {
             (context.observer)(Event::Remark(format!("the final reads are not complete: {error}")));
         }
         cut
@@ -97,26 +99,27 @@ async fn phases(context: &Context, stage: &mut Stage) -> Result<Option<u64>, Cut
 }
 
 /// Servers, links, witnesses, services.
-async fn set_up(context: &Context, stage: &mut Stage, plan: &Plan) -> Result<(), Cut> {
+async fn set_up(context: &Context<'_>, stage: &mut Stage, plan: &Plan) -> Result<(), Cut> {
     let resolved = &context.resolved;
     context.enter(PhaseName::Environment);
-    let here = Topology::of_variant(resolved);
-    let needs = wiring::needs(context);
-    let environment = Arc::new(Environment::up(&needs, &stage.supervisor).await?);
-    stage.environment = Some(Arc::clone(&environment));
+    let up = if let Some(standing) = context.standing {
+        stage.is_shared = true;
+        standing.enter(context, &stage.supervisor).await?
+    } else {
+        let needs = wiring::needs(resolved, &context.kind, &context.logs);
+        Up::start(&needs, &stage.supervisor, std::slice::from_ref(resolved)).await?
+    };
+    let environment = Arc::clone(&up.environment);
+    stage.environment = Some(up.environment);
+    stage.links = up.links;
 
     context.enter(PhaseName::Setup);
-    let mut specs = Vec::new();
-    if needs.client_path == ClientPath::Proxied {
-        for link in here.links() {
-            specs.push(wiring::link_spec(context, &environment, link)?);
-        }
-    }
-    if !specs.is_empty() {
-        stage.links = Some(Links::create(environment.toxiproxy_api()?, specs).await?);
-    }
     let spec = wiring::witness_spec(context, &environment, plan)?;
     stage.witnesses = Some(Witnesses::start(spec, context.recorder.clone(), Arc::new(|_| {})).await?);
+    if let Some(witnesses) = &stage.witnesses {
+        let settled = witnesses.roles().settled(Instant::now() + SETTLE_WITHIN).await;
+        settled.map_err(|missing| Cut::Failed(format!("the cluster is not whole before the load: {missing}")))?;
+    }
 
     context.enter(PhaseName::Services);
     let specs = wiring::service_specs(context, &environment)?;
@@ -127,7 +130,7 @@ async fn set_up(context: &Context, stage: &mut Stage, plan: &Plan) -> Result<(),
 
 /// The measured part: clients work, the nemesis strikes.
 async fn load_and_faults(
-    context: &Context,
+    context: &Context<'_>,
     stage: &mut Stage,
     plan: Arc<Plan>,
     schedule: Schedule,
@@ -153,9 +156,11 @@ async fn load_and_faults(
     let (striking, faults) = match (&stage.links, &stage.environment, &stage.services) {
         (Some(links), Some(environment), Some(services)) => {
             let (environment, services) = (Arc::clone(environment), Arc::clone(services));
-            let processes = Arc::new(Processes { environment, services, sampler });
+            let roles = witnesses.roles();
+            let processes = Arc::new(Processes { environment, services, sampler, roles });
             let (nemesis, faults) = Nemesis::new(links.clone(), processes, context.recorder.clone());
             let stops = stops.clone();
+            let schedule = ground::without_impossible(context, schedule).await;
             let strike = async move { nemesis.run(schedule, load_start.into(), stops).await };
             (Either::Left(strike), Some(faults))
         }
@@ -175,7 +180,7 @@ async fn load_and_faults(
 }
 
 /// A fault for time 0 that was never in place makes the run prove nothing; later ones make its verdict unknown.
-fn tell_faults(context: &Context, log: &FaultLog) -> Result<(), Cut> {
+fn tell_faults(context: &Context<'_>, log: &FaultLog) -> Result<(), Cut> {
     if let Some((fault, reason)) = log.missing_at_start().next() {
         return Err(Cut::Failed(format!("{} was not in place when the load began: {reason}", fault.name())));
     }
@@ -193,13 +198,13 @@ fn usage_of(stage: &Stage) -> Arc<dyn Fn() -> BTreeMap<String, crate::history::e
     Arc::new(move || Stage::usage(&pids))
 }
 
-fn in_flight_of(progress: &Arc<Progress>, context: &Context) -> Arc<dyn Fn() -> u64 + Send + Sync> {
+fn in_flight_of(progress: &Arc<Progress>, context: &Context<'_>) -> Arc<dyn Fn() -> u64 + Send + Sync> {
     let (progress, clock) = (Arc::clone(progress), context.recorder.clock());
     Arc::new(move || progress.view(clock.now()).in_flight)
 }
 
 /// Gives whoever watches a view of the load.
-fn show(context: &Context, progress: &Arc<Progress>, start: u64, faults: Option<watch::Receiver<Vec<String>>>) {
+fn show(context: &Context<'_>, progress: &Arc<Progress>, start: u64, faults: Option<watch::Receiver<Vec<String>>>) {
     let (progress, clock) = (Arc::clone(progress), context.recorder.clock());
     let load = &context.resolved.scenario.load;
     let total = load.warm_up + load_duration(load);
@@ -223,7 +228,7 @@ fn show(context: &Context, progress: &Arc<Progress>, start: u64, faults: Option<
 
 /// Why the run cannot go on: the history cannot be written, or a server ended by itself. A service under test that
 /// ends by itself is no failure of the run: it is recorded, and told.
-async fn watch_for_failure(context: &Context, mut exits: mpsc::Receiver<UnexpectedExit>) -> String {
+async fn watch_for_failure(context: &Context<'_>, mut exits: mpsc::Receiver<UnexpectedExit>) -> String {
     let mut ticks = tokio::time::interval(LOOK_AT_HISTORY_EVERY);
     loop {
         tokio::select! {
@@ -245,7 +250,7 @@ async fn watch_for_failure(context: &Context, mut exits: mpsc::Receiver<Unexpect
     }
 }
 
-async fn unless_cancelled<T>(context: &Context, step: impl Future<Output = Result<T, Cut>>) -> Result<T, Cut> {
+async fn unless_cancelled<T>(context: &Context<'_>, step: impl Future<Output = Result<T, Cut>>) -> Result<T, Cut> {
     tokio::select! {
         () = context.cancellation.cancelled() => Err(Cut::Interrupted),
         done = step => done,

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::task::JoinHandle;
 
 use super::context::Context;
+use super::ground;
 use crate::environment::Environment;
 use crate::history::entry::{PhaseName, ProcessSample};
 use crate::link::Links;
@@ -18,6 +19,9 @@ use crate::witness::{Sampler, Witnesses};
 /// How long healing all links may take on the way down.
 const HEAL_WITHIN: Duration = Duration::from_secs(30);
 
+/// How long the removal of a run's database and topics may take.
+const REMOVE_WITHIN: Duration = Duration::from_secs(30);
+
 /// How often the process ids for the samples are looked up.
 const LOOK_UP_EVERY: Duration = Duration::from_millis(500);
 
@@ -25,6 +29,8 @@ const LOOK_UP_EVERY: Duration = Duration::from_millis(500);
 pub(super) struct Stage {
     pub(super) supervisor: Supervisor,
     pub(super) environment: Option<Arc<Environment>>,
+    /// Whether the servers stay up for further runs; then this one leaves nothing of its own in them.
+    pub(super) is_shared: bool,
     pub(super) links: Option<Links>,
     pub(super) witnesses: Option<Witnesses>,
     pub(super) sampler: Option<Arc<Sampler>>,
@@ -39,6 +45,7 @@ impl Stage {
         Self {
             supervisor,
             environment: None,
+            is_shared: false,
             links: None,
             witnesses: None,
             sampler: None,
@@ -83,7 +90,7 @@ impl Stage {
     }
 
     /// Takes everything down, in the order that loses nothing: heal, services, witnesses, servers, guard.
-    pub(super) async fn down(mut self, context: &Context) -> anyhow::Result<()> {
+    pub(super) async fn down(mut self, context: &Context<'_>) -> anyhow::Result<()> {
         context.enter(PhaseName::Stop);
         let mut first_error = Ok(());
         let mut note = |result: anyhow::Result<()>| {
@@ -107,9 +114,23 @@ impl Stage {
             sampler.stop().await;
         }
         if let Some(witnesses) = self.witnesses.take() {
-            witnesses.stop().await;
+            if self.is_shared && context.kind.external().is_none() {
+                let removed = witnesses.remove(Instant::now() + REMOVE_WITHIN).await;
+                note(removed.context("the run's database and topics could not be removed"));
+            } else {
+                witnesses.stop().await;
+            }
         }
-        if let Some(environment) = self.environment.take().and_then(Arc::into_inner) {
+        if self.environment.is_some() {
+            // Whether the witnesses ever came up or not.
+            let removed = ground::remove_own(context, Instant::now() + REMOVE_WITHIN).await;
+            note(
+                removed
+                    .context("the run's database and topics could not be removed; look for them: torn external clean"),
+            );
+        }
+        let environment = self.environment.take();
+        if let Some(environment) = environment.filter(|_| !self.is_shared).and_then(Arc::into_inner) {
             note(environment.down().await.context("a server did not stop"));
         }
         note(self.supervisor.finish().await.context("the guard could not clean up"));

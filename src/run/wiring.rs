@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
 use std::time::Duration;
 
 use super::context::{Context, Cut};
 use super::stage::Stage;
-use crate::environment::{ClientPath, Environment, Needs};
+use crate::environment::external::External;
+use crate::environment::{ClientPath, Environment, Kind, Needs};
+use crate::link::topology::Topology;
 use crate::link::{CLIENTS, Link, LinkSpec};
 use crate::load::Target;
+use crate::scenario::file::KafkaServers;
 use crate::scenario::manifest::Node;
 use crate::scenario::plan::Plan;
 use crate::scenario::resolved::{Instance, Resolved};
@@ -20,19 +24,25 @@ use crate::witness::{GroupSpec, KafkaSpec, MongodbSpec, SetupDocument, TopicSpec
 /// How long topics, collections and witnesses may take.
 const WITNESS_WITHIN: Duration = Duration::from_secs(30);
 
-/// What the run needs of its environment.
-pub(super) fn needs(context: &Context) -> Needs {
-    let instances = context.resolved.instances();
+/// What a run needs of its environment.
+pub(super) fn needs(resolved: &Resolved, kind: &Kind, logs: &Path) -> Needs {
+    let instances = resolved.instances();
     let dials = |instance: &Instance| {
         let name = instance.name.clone();
         instance.dependencies.clone().into_iter().map(move |node| (name.clone(), node))
     };
+    let kafka = resolved.scenario.kafka;
     Needs {
-        nodes: context.resolved.nodes(),
+        kind: kind.clone(),
+        nodes: resolved.nodes(),
+        mongodb: resolved.scenario.mongodb,
+        // What a topic demands is its own: runs that differ in it share their brokers.
+        kafka: KafkaServers { min_insync_replicas: None, ..kafka },
         links: instances.iter().flat_map(dials).collect(),
         services: instances.iter().map(|instance| instance.name.clone()).collect(),
-        client_path: client_path(&context.resolved),
-        log_folder: context.logs.clone(),
+        client_path: client_path(resolved),
+        log_folder: logs.to_owned(),
+        fixed_ports: None,
     }
 }
 
@@ -44,7 +54,7 @@ fn client_path(resolved: &Resolved) -> ClientPath {
 }
 
 /// Where the clients reach each instance that serves operations: through their link where there is one.
-pub(super) fn targets(context: &Context, stage: &Stage) -> Result<BTreeMap<String, Target>, Cut> {
+pub(super) fn targets(context: &Context<'_>, stage: &Stage) -> Result<BTreeMap<String, Target>, Cut> {
     let mut targets = BTreeMap::new();
     for instance in context.resolved.instances() {
         let process = &context.resolved.manifest.process[&instance.role];
@@ -68,7 +78,7 @@ fn path_of(url: &str) -> &str {
 }
 
 /// What to run for each instance, with every template filled in and every address through the instance's own links.
-pub(super) fn service_specs(context: &Context, environment: &Environment) -> Result<Vec<ServiceSpec>, Cut> {
+pub(super) fn service_specs(context: &Context<'_>, environment: &Environment) -> Result<Vec<ServiceSpec>, Cut> {
     let resolved = &context.resolved;
     let variables = context.names.variables(resolved);
     let fill = |text: &String| Template::parse(text)?.text(|name| variables.get(name));
@@ -79,7 +89,11 @@ pub(super) fn service_specs(context: &Context, environment: &Environment) -> Res
             Some(url) => Program::Elsewhere(url.clone()),
             None => Program::Command(process.command.iter().map(fill).collect::<Result<_, _>>()?),
         };
+        let dials_kafka = instance.dependencies.contains(&Node::Kafka);
+        let of_kafka = if dials_kafka { environment.kafka_variables() } else { Vec::new() };
+        let of_kafka = of_kafka.into_iter().map(|(name, value)| Ok((name, value.reveal().to_owned())));
         let given = process.environment.iter().map(|(name, text)| Ok((name.clone(), fill(text)?)));
+        let given = of_kafka.chain(given);
         let addresses = environment.service_addresses(&instance.name);
         let listen =
             addresses.ok_or_else(|| Cut::Failed(format!("the environment has no address for {}", instance.name)))?;
@@ -90,6 +104,7 @@ pub(super) fn service_specs(context: &Context, environment: &Environment) -> Res
             listen: listen.upstream,
             mongodb_uri: environment.mongodb_uri_of(&instance.name, &context.names.database),
             kafka_bootstrap: environment.kafka_bootstrap_of(&instance.name),
+            hosts: environment.hosts_file(&instance.name),
             ready_path: process.ready_path.clone(),
             ready_within: process.ready_within,
             role: instance.role,
@@ -99,15 +114,27 @@ pub(super) fn service_specs(context: &Context, environment: &Environment) -> Res
     Ok(specs)
 }
 
-pub(super) fn link_spec(context: &Context, environment: &Environment, link: Link) -> Result<LinkSpec, Cut> {
-    let node = [Node::Mongodb, Node::Kafka].into_iter().find(|node| node.name() == link.server);
-    let addresses = match node {
-        Some(node) => environment.link_addresses(&link.client, node),
-        None => environment.service_addresses(&link.server),
-    };
+/// The links on which clients reach the services of these runs, where a fault can strike them.
+pub(super) fn client_links(environment: &Environment, runs: &[Resolved]) -> Result<Vec<LinkSpec>, Cut> {
+    let mut specs: Vec<LinkSpec> = Vec::new();
+    if environment.needs().client_path == ClientPath::Direct {
+        return Ok(specs);
+    }
+    for resolved in runs {
+        for link in Topology::of_variant(resolved).links() {
+            if link.client == CLIENTS && specs.iter().all(|spec| spec.link != link) {
+                specs.push(client_link(environment, resolved, link)?);
+            }
+        }
+    }
+    Ok(specs)
+}
+
+fn client_link(environment: &Environment, resolved: &Resolved, link: Link) -> Result<LinkSpec, Cut> {
+    let addresses = environment.service_addresses(&link.server);
     let addresses = addresses.ok_or_else(|| Cut::Failed(format!("the environment has no addresses for {link}")))?;
     let role = link.server.rsplit_once('-').map_or(link.server.as_str(), |(role, _)| role);
-    let elsewhere = context.resolved.manifest.process.get(role).and_then(|process| process.url.as_deref());
+    let elsewhere = resolved.manifest.process.get(role).and_then(|process| process.url.as_deref());
     let upstream = match elsewhere {
         Some(url) => resolve(url)?,
         None => addresses.upstream,
@@ -125,7 +152,7 @@ fn resolve(url: &str) -> Result<SocketAddr, Cut> {
     addresses.next().ok_or_else(|| problem("it has no address".to_owned()))
 }
 
-pub(super) fn witness_spec(context: &Context, environment: &Environment, plan: &Plan) -> Result<WitnessSpec, Cut> {
+pub(super) fn witness_spec(context: &Context<'_>, environment: &Environment, plan: &Plan) -> Result<WitnessSpec, Cut> {
     let resolved = &context.resolved;
     let manifest = &resolved.manifest;
     let nodes = resolved.nodes();
@@ -135,7 +162,7 @@ pub(super) fn witness_spec(context: &Context, environment: &Environment, plan: &
         });
         let documents = setup::documents(resolved, plan)?.into_iter();
         Some(MongodbSpec {
-            uri: environment.mongodb_uri()?,
+            members: environment.mongodb_members()?,
             database: context.names.database.clone(),
             collections: manifest.collection.keys().cloned().collect(),
             outboxes: outboxes.collect(),
@@ -146,7 +173,16 @@ pub(super) fn witness_spec(context: &Context, environment: &Environment, plan: &
     };
     let kafka = if nodes.contains(&Node::Kafka) {
         let topics = manifest.topic.iter().map(|(name, topic)| {
-            (name.clone(), TopicSpec { name: context.names.topics[name].clone(), partitions: topic.partitions })
+            let spec = TopicSpec {
+                name: context.names.topics[name].clone(),
+                partitions: topic.partitions,
+                // What servers of somebody else's demand by themselves is theirs, unless the scenario says otherwise.
+                min_insync_replicas: match context.kind.external() {
+                    Some(_) => resolved.scenario.kafka.min_insync_replicas,
+                    None => Some(resolved.scenario.kafka.insync_replicas()),
+                },
+            };
+            (name.clone(), spec)
         });
         let groups = manifest.consumer.iter().filter(|(_, consumer)| {
             manifest.process.get(&consumer.role).is_some_and(|process| resolved.applies(&process.when))
@@ -154,11 +190,11 @@ pub(super) fn witness_spec(context: &Context, environment: &Environment, plan: &
         let groups = groups.map(|(name, consumer)| {
             (name.clone(), GroupSpec { group: context.names.groups[name].clone(), topics: consumer.topics.clone() })
         });
-        Some(KafkaSpec {
-            bootstrap: environment.kafka_bootstrap()?,
-            topics: topics.collect(),
-            groups: groups.collect(),
-        })
+        let brokers = environment.kafka_members()?;
+        let addresses = brokers.iter().map(|(_, address)| address.as_str()).collect::<Vec<_>>().join(",");
+        let direct = KafkaSpec { bootstrap: addresses, ..KafkaSpec::default() };
+        let direct = context.kind.external().and_then(External::kafka_spec).unwrap_or(direct);
+        Some(KafkaSpec { members: brokers, topics: topics.collect(), groups: groups.collect(), ..direct })
     } else {
         None
     };

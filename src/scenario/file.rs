@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::duration;
+use super::matrix::{Cell, Matrix};
 use crate::checker::verdict::{AnomalyKind, Verdict};
 
 /// A value per axis of the workload.
@@ -32,6 +33,12 @@ pub struct Scenario {
     /// Parameters of the manifest, changed.
     #[serde(default)]
     pub parameters: IndexMap<String, Value>,
+    /// How many servers of a kind there are; by default one.
+    #[serde(default, skip_serializing_if = "MongodbServers::is_default")]
+    pub mongodb: MongodbServers,
+    /// The same of Kafka.
+    #[serde(default, skip_serializing_if = "KafkaServers::is_default")]
+    pub kafka: KafkaServers,
     /// Faults at fixed times.
     #[serde(default)]
     pub fault: Vec<FaultSpec>,
@@ -46,6 +53,9 @@ pub struct Scenario {
     pub drain_deadline: Duration,
     /// The patterns to compare, in the order of the page.
     pub variant: Vec<Variant>,
+    /// Parameters to cross: every variant runs in every cell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrix: Option<Matrix>,
 }
 
 fn default_seed() -> u64 {
@@ -54,6 +64,59 @@ fn default_seed() -> u64 {
 
 fn default_drain_deadline() -> Duration {
     Duration::from_secs(60)
+}
+
+/// The `MongoDB` servers of a scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MongodbServers {
+    /// Members of the replica set: 1, or 3 for failover. Of several each has a name, `mongodb-1` first.
+    #[serde(default = "one")]
+    pub nodes: u32,
+    /// The size of the oplog in megabytes, where a fault is to roll it over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oplog_mb: Option<u32>,
+}
+
+impl Default for MongodbServers {
+    fn default() -> Self {
+        Self { nodes: 1, oplog_mb: None }
+    }
+}
+
+impl MongodbServers {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The Kafka brokers of a scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaServers {
+    /// Brokers: 1, or 3 for failover. Of several each has a name, `kafka-1` first.
+    #[serde(default = "one")]
+    pub brokers: u32,
+    /// `min.insync.replicas` of the run's topics; by default a majority of the brokers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_insync_replicas: Option<u32>,
+}
+
+impl Default for KafkaServers {
+    fn default() -> Self {
+        Self { brokers: 1, min_insync_replicas: None }
+    }
+}
+
+impl KafkaServers {
+    /// How many replicas must hold a record before `acks=all` is answered.
+    pub fn insync_replicas(&self) -> u32 {
+        self.min_insync_replicas.unwrap_or(self.brokers / 2 + 1)
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The load. Open loop: `rate` (operations a second) or `stages` with rates. Closed loop: `workers` alone, or `stages`
@@ -236,12 +299,32 @@ pub struct FaultSpec {
     /// The closing of a connection is seen `delay` later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_close: Option<[String; 2]>,
+    /// A server of a cluster (`mongodb-2`, `primary`, `leader:<topic>-<partition>`, …) is cut off from its peers; who dials
+    /// it as a client keeps its link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolate: Option<String>,
+    /// Those named here stay connected with each other and are cut off from all other services and servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halves: Option<Vec<String>>,
     /// SIGKILL, of a service's instance or a dependency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kill: Option<String>,
     /// SIGSTOP, then SIGCONT.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<String>,
+    /// `"mongodb"`: its primary steps down, and is not elected again before `for` is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_down: Option<String>,
+    /// `"mongodb"`: its primary is cut off from its peers, and one of those made primary at once, while the old one still
+    /// takes writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub two_primaries: Option<String>,
+    /// Of `two_primaries`: services that reach the old primary alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<Vec<String>>,
+    /// `"mongodb"`: so much is written that its oplog forgets everything before; needs a small `mongodb.oplog_mb`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roll_oplog: Option<String>,
     /// Of `latency` and `slow_close`.
     #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
     pub delay: Option<Duration>,
@@ -251,12 +334,31 @@ pub struct FaultSpec {
     /// Of `bandwidth`: 1000 bytes a second, from 1 up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kilobytes_per_second: Option<u32>,
-    /// Of `black_hole`, `latency` and `bandwidth`: strikes in this direction alone.
+    /// Of `black_hole`, `latency` and `bandwidth`: strikes in this direction alone (`requests`, `answers`). Of `isolate`:
+    /// only the links on which its peers dial it (`inbound`), or on which it dials them (`outbound`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<Only>,
+    /// Of `isolate` and `halves`: what is done to each link; by default `partition`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub how: Option<How>,
+    /// Of `kill`: for how long nothing is replicated from a server of a cluster before it dies.
+    #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
+    pub unreplicated_for: Option<Duration>,
     /// Of `kill`: how long the target stays down. By default 1 s.
     #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
     pub restart_after: Option<Duration>,
+}
+
+/// How a server is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum How {
+    /// Live connections are closed, new ones are accepted and never answered.
+    Partition,
+    /// Live connections are closed, new ones refused: the milder way.
+    Refuse,
+    /// Live connections stay, and nothing passes: the harsher way.
+    BlackHole,
 }
 
 /// The one direction in which a link fault strikes.
@@ -267,6 +369,10 @@ pub enum Only {
     Requests,
     /// What comes back.
     Answers,
+    /// Where others dial the server.
+    Inbound,
+    /// Where the server dials others.
+    Outbound,
 }
 
 /// Faults drawn from the seed. Faults on one target never overlap; none starts in the last tenth of the load.
@@ -328,6 +434,12 @@ pub struct FaultChoice {
     pub slow_close: Option<[String; 2]>,
     /// As in `[[fault]]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolate: Option<String>,
+    /// As in `[[fault]]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halves: Option<Vec<String>>,
+    /// As in `[[fault]]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kill: Option<String>,
     /// As in `[[fault]]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -344,6 +456,24 @@ pub struct FaultChoice {
     /// As in `[[fault]]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<Only>,
+    /// As in `[[fault]]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub how: Option<How>,
+    /// As in `[[fault]]`.
+    #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
+    pub unreplicated_for: Option<Duration>,
+    /// As in `[[fault]]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_down: Option<String>,
+    /// As in `[[fault]]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub two_primaries: Option<String>,
+    /// As in `[[fault]]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<Vec<String>>,
+    /// As in `[[fault]]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roll_oplog: Option<String>,
 }
 
 fn default_weight() -> f64 {
@@ -362,6 +492,9 @@ pub struct Variant {
     /// What must come out.
     #[serde(default)]
     pub expect: Expectation,
+    /// Which cell of a matrix it is of; no key of a file, given by the matrix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cell: Option<Cell>,
 }
 
 /// What must come out of a variant. Neither key: `verdict = "valid"`.

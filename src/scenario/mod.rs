@@ -4,6 +4,7 @@
 //! In reading order:
 //! - [`manifest`]: a workload as data (processes, operations, effects, events, consumers, observations)
 //! - [`file`]: a scenario as data (load, faults, variants, expectations)
+//! - [`matrix`]: the cross product of parameters, from one scenario to one for each cell
 //! - [`reader`]: from text to these types, or an error that names file, line and key
 //! - [`validation`]: what the types alone cannot say
 //! - [`resolved`]: one variant of a scenario with everything filled in; what `run.json` stores
@@ -15,6 +16,7 @@
 pub mod duration;
 pub mod file;
 pub mod manifest;
+pub mod matrix;
 pub mod plan;
 pub mod reader;
 pub mod resolved;

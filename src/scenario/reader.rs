@@ -11,8 +11,11 @@ use toml_edit::{Document, Item, Key, Value};
 
 use super::file::Scenario;
 use super::manifest::Manifest;
+use super::matrix::expansion::{self, CellScenario};
+use super::matrix::problem::CellProblems;
+use super::matrix::{Matrix, axis};
 use super::resolved::Resolved;
-use super::validation;
+use super::validation::{self, Finding};
 
 /// The workloads that are built in: name → manifest.
 pub const BUILT_IN: &[(&str, &str)] = &[("inventory", include_str!("../../workloads/inventory/manifest.toml"))];
@@ -92,25 +95,82 @@ pub struct Override {
 pub fn read(path: &Path, overrides: &[Override]) -> Result<Vec<Resolved>, ReadError> {
     let text = read_text(path)?;
     let original: Scenario = parse(path, &text)?;
+    let has_matrix = original.matrix.is_some();
+    if let Some(matrix) = &original.matrix {
+        refuse_lost(overrides, matrix)?;
+    }
     let mut scenario = overrides.iter().try_fold(original, |scenario, change| apply(&scenario, change))?;
+    // `--repeat 1` of a scenario without a matrix asks for nothing.
+    scenario.matrix = scenario.matrix.filter(|matrix| has_matrix || !matrix.is_trivial());
     let (manifest, manifest_folder) = read_manifest(path, &text, &scenario)?;
-    fill_in_patterns(&mut scenario, &manifest);
-    let problems = validation::scenario(&scenario, &manifest);
+    let problems = made_by_a_matrix(&scenario);
+    if !problems.is_empty() {
+        return Err(invalid(path, &text, problems));
+    }
+    let mut cells = cells_of(scenario, &manifest, |problems| invalid(path, &text, problems))?;
+    let mut problems = CellProblems::default();
+    for cell in &mut cells {
+        fill_in_patterns(&mut cell.scenario, &manifest);
+        problems.add(cell, validation::scenario(&cell.scenario, &manifest));
+    }
+    let problems = problems.told(cells.len());
     if !problems.is_empty() {
         return Err(invalid(path, &text, problems));
     }
     let name = path.file_stem().map_or_else(|| "scenario".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let variants: Vec<Resolved> = (0..scenario.variant.len())
-        .map(|variant| Resolved {
+    let mut problems = CellProblems::default();
+    let mut variants = Vec::new();
+    for cell in &cells {
+        let first = variants.len();
+        variants.extend(cell.variants.iter().map(|variant| Resolved {
             name: name.clone(),
-            scenario: scenario.clone(),
+            scenario: cell.scenario.clone(),
             manifest: manifest.clone(),
             manifest_folder: manifest_folder.clone(),
-            variant,
-        })
-        .collect();
-    let problems = validation::resolved(&variants[0]);
+            variant: *variant,
+        }));
+        problems.add(cell, validation::resolved(&variants[first]));
+    }
+    let problems = problems.told(cells.len());
     if problems.is_empty() { Ok(variants) } else { Err(invalid(path, &text, problems)) }
+}
+
+/// An override of a key that an axis sets would have no effect.
+fn refuse_lost(overrides: &[Override], matrix: &Matrix) -> Result<(), ReadError> {
+    let (axes, _) = axis::axes(matrix);
+    for change in overrides {
+        if let Some(axis) = axes.iter().find(|axis| axis.sets(&change.key)) {
+            let message = format!(
+                "every cell of the matrix has its own, set by the axis {:?}; choose cells with --cell, or change the axis",
+                axis.key
+            );
+            return Err(ReadError::Override { key: change.key.clone(), value: change.value.clone(), message });
+        }
+    }
+    Ok(())
+}
+
+/// What stands in no file: a variant's cell comes from the matrix.
+fn made_by_a_matrix(scenario: &Scenario) -> Vec<Finding> {
+    let variants = scenario.variant.iter().enumerate().filter(|(_, variant)| variant.cell.is_some());
+    let message = "no key of a file; expected [matrix.axis], which makes the cells";
+    variants.map(|(number, _)| (format!("variant[{number}].cell"), message.to_owned())).collect()
+}
+
+/// The scenario of each cell; without a matrix the scenario itself.
+fn cells_of(
+    scenario: Scenario,
+    manifest: &Manifest,
+    invalid: impl Fn(Vec<Finding>) -> ReadError,
+) -> Result<Vec<CellScenario>, ReadError> {
+    let Some(matrix) = &scenario.matrix else { return Ok(vec![CellScenario::whole(scenario)]) };
+    let findings = validation::matrix(&scenario, matrix);
+    if !findings.is_empty() {
+        return Err(invalid(findings));
+    }
+    let cells = expansion::cells(&scenario, matrix, &manifest.forbidden).map_err(|finding| invalid(vec![finding]))?;
+    let findings = validation::cell_names(&cells);
+    if findings.is_empty() { Ok(cells) } else { Err(invalid(findings)) }
 }
 
 /// Gives each variant the default of every axis that it leaves out.

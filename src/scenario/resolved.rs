@@ -103,6 +103,7 @@ impl Resolved {
     pub fn plan_hash(&self) -> String {
         let mut scenario = self.scenario.clone();
         scenario.variant.clear();
+        scenario.matrix = None;
         scenario.description.clear();
         let inputs = serde_json::json!({
             "scenario": scenario,

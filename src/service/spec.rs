@@ -1,6 +1,7 @@
 //! What to run for one instance, with every template filled in.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,8 +10,8 @@ use indexmap::IndexMap;
 
 use super::error::ServiceError;
 use crate::environment::local::Cache;
-use crate::process::Command;
 use crate::process::tool::find;
+use crate::process::{Command, HostsFile};
 
 /// How an instance comes to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub enum Program {
 }
 
 /// One instance of a service.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ServiceSpec {
     /// `api-1`; the service is told as `SERVICE_INSTANCE`.
     pub instance: String,
@@ -40,10 +41,22 @@ pub struct ServiceSpec {
     pub mongodb_uri: Option<String>,
     /// `KAFKA_BOOTSTRAP_SERVERS`: through the instance's own link.
     pub kafka_bootstrap: Option<String>,
+    /// The names of servers as this instance is to see them.
+    pub hosts: Option<HostsFile>,
     /// Answers 2xx once the service can do its work.
     pub ready_path: String,
     /// How long it may take until then.
     pub ready_within: Duration,
+}
+
+impl fmt::Debug for ServiceSpec {
+    /// Without what may hold a password: the URI and the values of variables.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("ServiceSpec");
+        shown.field("instance", &self.instance).field("program", &self.program).field("listen", &self.listen);
+        let variables: Vec<&String> = self.environment.keys().collect();
+        shown.field("environment", &variables).finish_non_exhaustive()
+    }
 }
 
 impl ServiceSpec {
@@ -84,6 +97,7 @@ impl ServiceSpec {
             environment: self.variables(&folders),
             folder: Some(self.manifest_folder.clone()),
             log: log_folder.join(format!("{}.log", self.instance)),
+            hosts: self.hosts.clone(),
         }))
     }
 
@@ -126,6 +140,7 @@ mod tests {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             mongodb_uri: Some("mongodb://127.0.0.1:1/".to_owned()),
             kafka_bootstrap: None,
+            hosts: None,
             ready_path: "/health/ready".to_owned(),
             ready_within: Duration::from_secs(1),
         }

@@ -200,6 +200,11 @@ impl ScenarioFolder {
         std::fs::rename(&fresh, &link).map_err(at(&link))
     }
 
+    /// The logs of servers that several runs share.
+    pub fn servers(&self) -> PathBuf {
+        self.path.join("servers")
+    }
+
     /// The variants side by side, for people.
     pub fn comparison_html(&self) -> PathBuf {
         self.path.join("comparison.html")
@@ -208,6 +213,21 @@ impl ScenarioFolder {
     /// The same as data.
     pub fn comparison_json(&self) -> PathBuf {
         self.path.join("comparison.json")
+    }
+
+    /// The cells of a matrix, for people; in the place of the comparison.
+    pub fn matrix_html(&self) -> PathBuf {
+        self.path.join("matrix.html")
+    }
+
+    /// The same as data.
+    pub fn matrix_json(&self) -> PathBuf {
+        self.path.join("matrix.json")
+    }
+
+    /// The same for a page of documentation.
+    pub fn matrix_markdown(&self) -> PathBuf {
+        self.path.join("matrix.md")
     }
 
     /// For CI.

@@ -7,9 +7,10 @@
 //!     <UTC time>-<seed>/                      one invocation: every variant under the same seed   (ScenarioFolder)
 //!       comparison.html                       the variants side by side, for people
 //!       comparison.json                       the same as data
+//!       matrix.html, .json, .md               of a matrix, in the place of the comparison: a row for each cell
 //!       junit.xml                             for CI: not as expected = failure, unknown = error
 //!       summary.md                            for a CI job's page
-//!       <variant>/                            one run                                             (RunFolder)
+//!       <variant>/                            one run; of a matrix <cell>/ or <variant>-<cell>/   (RunFolder)
 //!         run.json                            what ran: scenario, seed, versions, host, command   (RunFile)
 //!         history.jsonl                       everything that was seen, appended as it happened
 //!         verdict.json                        what that proves                                    (Judgement)

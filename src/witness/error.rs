@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::role::Role;
+
 /// Why a witness could not do what it was asked.
 #[derive(Debug, Error)]
 pub enum WitnessError {
@@ -57,6 +59,36 @@ pub enum WitnessError {
     TopicExists {
         /// Its real name.
         topic: String,
+    },
+    /// Nobody plays a part.
+    #[error(
+        "nobody was {role} within {waited:.1?}: {last}; look at the logs of the servers, and at what links are cut"
+    )]
+    Nobody {
+        /// The part.
+        role: Role,
+        /// How long it was looked for.
+        waited: Duration,
+        /// Why not, at the last look.
+        last: String,
+    },
+    /// A part cannot be played in this run.
+    #[error("nobody can be {role} here: {reason}")]
+    NoSuchRole {
+        /// The part.
+        role: Role,
+        /// Why not, and what to do about it.
+        reason: String,
+    },
+    /// A member did not become primary, or did not stop being it.
+    #[error(
+        "MongoDB did not {doing}: {reason}; look at the members' logs, and whether a majority of them can reach each other"
+    )]
+    Election {
+        /// What was tried: `elect mongodb-2`.
+        doing: String,
+        /// What was seen instead.
+        reason: String,
     },
     /// A thread of the witness could not be started.
     #[error("cannot start the witness's thread: {0}; raise the limit of processes (ulimit -u)")]

@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::journal::Journal;
 use super::kafka::{GroupProbe, GroupSample};
-use super::mongodb::{Backlog, Connection, server_status};
+use super::mongodb::{Backlog, Connection, Statuses};
 use crate::history::entry::{Entry, MongodbSample, ProcessSample, Sample};
 
 /// How long a server may take to answer for one sample.
@@ -39,7 +39,7 @@ pub struct Sampler {
 /// Everything that is asked for one sample.
 struct Probe {
     journal: Journal,
-    mongodb: Option<(Connection, Backlog)>,
+    mongodb: Option<(Statuses, Backlog)>,
     groups: Option<Arc<GroupProbe>>,
     /// One question about the groups at a time: its thread cannot be cancelled.
     asking: Arc<Semaphore>,
@@ -54,6 +54,7 @@ impl Sampler {
         gauges: Gauges,
         every: Duration,
     ) -> Self {
+        let mongodb = mongodb.map(|(connection, backlog)| (Statuses::new(connection), backlog));
         let groups = groups.map(Arc::new);
         let probe = Arc::new(Probe { journal, mongodb, groups, asking: Arc::new(Semaphore::new(1)), gauges });
         let stopped = CancellationToken::new();
@@ -106,8 +107,8 @@ impl Probe {
     }
 
     async fn ask_mongodb(&self) -> Option<MongodbSample> {
-        let (connection, _) = self.mongodb.as_ref()?;
-        tokio::time::timeout(ANSWER_AT_MOST, server_status(connection)).await.ok()?
+        let (statuses, _) = self.mongodb.as_ref()?;
+        statuses.ask(ANSWER_AT_MOST).await
     }
 
     async fn ask_groups(&self) -> Option<GroupSample> {

@@ -1,5 +1,6 @@
 //! What is to be watched, and who listens.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::history::entry::Entry;
+use crate::secret::Secret;
 
 /// Hears of every entry of a witness right before it is recorded. Called on the witnesses' threads, in the order of
 /// the history for each witness: it must be quick and must not block.
@@ -24,10 +26,10 @@ pub struct WitnessSpec {
 }
 
 /// What is watched of a `MongoDB`.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct MongodbSpec {
-    /// The direct address, past every link.
-    pub uri: String,
+    /// Its servers by name, each with a URI of its own past every link; one URI may also stand for a whole replica set.
+    pub members: Vec<(String, String)>,
     /// The run's own database.
     pub database: String,
     /// The observed collections.
@@ -36,6 +38,16 @@ pub struct MongodbSpec {
     pub outboxes: IndexMap<String, String>,
     /// Documents that are there before the first operation.
     pub documents: Vec<SetupDocument>,
+}
+
+impl fmt::Debug for MongodbSpec {
+    /// Without the URIs: they may hold a password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let members: Vec<&String> = self.members.iter().map(|(name, _)| name).collect();
+        let mut shown = formatter.debug_struct("MongodbSpec");
+        shown.field("members", &members).field("database", &self.database).field("collections", &self.collections);
+        shown.field("outboxes", &self.outboxes).field("documents", &self.documents).finish()
+    }
 }
 
 /// A document to insert before anything runs.
@@ -50,8 +62,14 @@ pub struct SetupDocument {
 /// What is watched of a Kafka cluster.
 #[derive(Debug, Clone, Default)]
 pub struct KafkaSpec {
-    /// The direct address, past every link.
+    /// The direct addresses, past every link.
     pub bootstrap: String,
+    /// The client library's settings beside: TLS, a user.
+    pub settings: Vec<(String, Secret)>,
+    /// How many replicas a new topic gets; none: the cluster's own default.
+    pub replication: Option<u32>,
+    /// The brokers by name, each with its own direct address; empty where they are not known one by one.
+    pub members: Vec<(String, String)>,
     /// The observed topics by the manifest's name.
     pub topics: IndexMap<String, TopicSpec>,
     /// The consumer groups by the consumer's name in the manifest.
@@ -65,6 +83,8 @@ pub struct TopicSpec {
     pub name: String,
     /// How many partitions it gets.
     pub partitions: u32,
+    /// Its `min.insync.replicas`; none: the cluster's own default.
+    pub min_insync_replicas: Option<u32>,
 }
 
 impl TopicSpec {

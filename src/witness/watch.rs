@@ -7,6 +7,7 @@ use super::error::WitnessError;
 use super::journal::Journal;
 use super::kafka::KafkaEye;
 use super::mongodb::{MongodbEye, read_all};
+use super::roles::Roles;
 use super::sample::{Gauges, Sampler};
 use super::spec::{Listener, WitnessSpec};
 use crate::history::recorder::Recorder;
@@ -105,6 +106,12 @@ impl Witnesses {
         let groups = self.kafka.as_ref().map(KafkaEye::group_probe).transpose()?;
         let mongodb = self.mongodb.as_ref().map(|eye| (eye.connection().clone(), eye.backlog_handle()));
         Ok(Sampler::start(self.journal.clone(), mongodb, groups, gauges, every))
+    }
+
+    /// Who plays which part: for faults that strike a member for what it is at that moment.
+    pub fn roles(&self) -> Roles {
+        let mongodb = self.mongodb.as_ref().map(|eye| eye.connection().clone());
+        Roles { mongodb, kafka: self.kafka.as_ref().map(|eye| eye.brokers().clone()) }
     }
 
     /// Stops; what was seen until now is queued to the recorder when this returns.

@@ -1,7 +1,7 @@
 //! The nemesis on a real Toxiproxy and real processes: what it does it takes back, and every step is in the history.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,14 +13,24 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tornwrite::fault::{
-    Fault, FaultKind, FaultLog, FaultOutcome, Nemesis, Processes, Schedule, Stops, Strikes, Target,
+    Cluster, Fault, FaultKind, FaultLog, FaultOutcome, Nemesis, Processes, Schedule, Stops, Strikes, Target,
 };
 use tornwrite::history::entry::{Entry, FORMAT, FaultEvent, FaultStep, Header};
 use tornwrite::history::reader::Reader;
 use tornwrite::history::recorder::{Clock, Recorder, Writer};
 use tornwrite::link::LinkFault;
+use tornwrite::link::topology::Topology;
+use tornwrite::scenario::reader;
+use tornwrite::witness::Role;
 
 use crate::links::stage::{SOON, Stage};
+
+/// A schedule over the built-in workload.
+fn schedule(faults: Vec<(Fault, Strikes)>) -> Schedule {
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/dual-write-vs-outbox.toml");
+    let resolved = reader::read(&scenario, &[]).expect("the scenario is valid").remove(0);
+    Schedule { faults, left_out: 0, topology: Topology::of_variant(&resolved) }
+}
 
 /// Long enough that only an early stop ends it.
 const FOR_EVER: Duration = Duration::from_secs(3600);
@@ -103,6 +113,32 @@ impl Processes for Sleepers {
     }
 }
 
+/// A replica set in which nothing happens but what a test does.
+impl Cluster for Sleepers {
+    async fn resolve(&self, role: &Role) -> anyhow::Result<String> {
+        match role {
+            Role::Leader { topic, partition: 0 } if topic == "purchases" => Ok("kafka".to_owned()),
+            nobody => anyhow::bail!("nobody is {nobody}"),
+        }
+    }
+
+    async fn step_down(&self, _seconds: u32) -> anyhow::Result<String> {
+        anyhow::bail!("there is no replica set")
+    }
+
+    async fn step_up(&self, _server: &str) -> anyhow::Result<()> {
+        anyhow::bail!("there is no replica set")
+    }
+
+    async fn replicate_everywhere(&self) -> anyhow::Result<()> {
+        anyhow::bail!("there is no replica set")
+    }
+
+    async fn roll_oplog(&self) -> anyhow::Result<String> {
+        anyhow::bail!("there is no replica set")
+    }
+}
+
 /// A nemesis with a history of its own.
 struct Court {
     stage: Stage,
@@ -133,14 +169,14 @@ impl Court {
     }
 
     async fn carry_out(&self, faults: Vec<(Fault, Strikes)>) -> FaultLog {
-        let run = self.nemesis.run(Schedule { faults, left_out: 0 }, Instant::now(), Stops::default());
+        let run = self.nemesis.run(schedule(faults), Instant::now(), Stops::default());
         timeout(SOON, run).await.expect("the schedule is short")
     }
 
     /// Carries out and stops once this many faults are in place.
     async fn stop_when(&self, count: usize, faults: Vec<(Fault, Strikes)>, stop: impl Fn(&Stops)) -> FaultLog {
         let (stops, mut active) = (Stops::default(), self.active.clone());
-        let run = self.nemesis.run(Schedule { faults, left_out: 0 }, Instant::now(), stops.clone());
+        let run = self.nemesis.run(schedule(faults), Instant::now(), stops.clone());
         let stopped = async {
             active.wait_for(|active| active.len() == count).await.expect("the nemesis lives");
             stop(&stops);
@@ -292,4 +328,31 @@ async fn a_link_fault_that_fails_halfway_is_taken_back() {
     let log = court.carry_out(vec![(fault, Strikes::Links(vec![court.stage.link.clone(), nowhere]))]).await;
     assert!(matches!(&log.faults[0].1, FaultOutcome::NotInjected(reason) if reason.contains("no link api-2 → kafka")));
     assert!(court.stage.works().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_is_resolved_when_the_fault_strikes_and_the_history_names_who_it_was() {
+    let court = Court::convene().await;
+    let leader = Role::Leader { topic: "purchases".to_owned(), partition: 0 };
+    let target = Target::Process(leader.to_string());
+    let fault =
+        Fault { id: 0, at: Duration::ZERO, duration: Duration::from_millis(20), kind: FaultKind::Pause, target };
+    let log = court.carry_out(vec![(fault, Strikes::Late(vec![leader]))]).await;
+    assert_eq!(log.faults[0].1, FaultOutcome::Healed);
+    let events = court.adjourn();
+    let confirmed = events.iter().find(|event| event.step == FaultStep::Confirmed).expect("it was in place");
+    assert_eq!(confirmed.targets, ["kafka"]);
+    let detail = confirmed.detail.as_deref().unwrap_or_default();
+    assert!(detail.starts_with("leader:purchases-0 is kafka; "), "{detail}");
+    assert_eq!(confirmed.what, "pause leader:purchases-0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_nobody_plays_is_a_fault_that_was_not_injected() {
+    let court = Court::convene().await;
+    let target = Target::Process("primary".to_owned());
+    let fault = Fault { id: 0, at: Duration::ZERO, duration: Duration::from_millis(20), kind: FaultKind::Kill, target };
+    let log = court.carry_out(vec![(fault, Strikes::Late(vec![Role::Primary]))]).await;
+    assert!(matches!(&log.faults[0].1, FaultOutcome::NotInjected(reason) if reason.contains("nobody is primary")));
+    court.adjourn();
 }

@@ -1,5 +1,7 @@
 //! Everything that needs the built binary or the real stack, in one test binary.
 
+mod cluster;
+mod external;
 mod faults;
 mod links;
 mod load;

@@ -4,8 +4,10 @@
 
 mod bad_day;
 mod both_ways;
+mod failover;
 mod interruption;
 mod load_tool;
+mod matrix;
 mod stored;
 mod usage;
 
@@ -19,13 +21,13 @@ pub(crate) const DUAL_WRITE: &str = r#"pattern = { stock = "conditional", write 
 
 /// The inventory's manifest. 4 s of silence are still longer than a send may take (2 s, looked at once a second); for
 /// the rest, which waits longer, the drain looks at outbox and lag.
-fn manifest() -> String {
+pub(crate) fn manifest() -> String {
     let manifest = include_str!("../../workloads/inventory/manifest.toml");
     replaced(manifest, "settle_after = \"10s\"", "settle_after = \"4s\"")
 }
 
 /// A replacement that must have something to replace.
-fn replaced(text: &str, from: &str, to: &str) -> String {
+pub(crate) fn replaced(text: &str, from: &str, to: &str) -> String {
     assert_eq!(text.matches(from).count(), 1, "the manifest has {from} once");
     text.replace(from, to)
 }
@@ -33,7 +35,7 @@ fn replaced(text: &str, from: &str, to: &str) -> String {
 /// A load of this length on 20 products, and what else the scenario says. By zipf 1.1 about a third of 160 pieces a
 /// second go to the first product, which sells out at once, also where a busy machine lets through a fraction; half of the
 /// others last for longer than the load.
-fn scenario(duration: &str, rest: &str) -> String {
+pub(crate) fn scenario(duration: &str, rest: &str) -> String {
     format!(
         r#"workload = "manifest.toml"
 seed = 11
@@ -59,7 +61,7 @@ fn desk(manifest: &str, scenario: &str) -> Desk {
     lay_out(Desk::with_stack(), manifest, scenario)
 }
 
-fn lay_out(desk: Desk, manifest: &str, scenario: &str) -> Desk {
+pub(crate) fn lay_out(desk: Desk, manifest: &str, scenario: &str) -> Desk {
     desk.write("manifest.toml", manifest);
     desk.write("scenario.toml", scenario);
     desk

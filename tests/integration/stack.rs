@@ -2,7 +2,7 @@
 //!
 //! Needs the installed stack (`torn stack install`).
 
-mod run;
+pub(crate) mod run;
 mod service;
 
 use std::collections::BTreeSet;
@@ -21,6 +21,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use tornwrite::environment::local::Ports;
 use tornwrite::environment::{Environment, Needs};
 use tornwrite::history::entry::ProcessStep;
+use tornwrite::link::Link;
 use tornwrite::process::{Command, ProcessError, Unit, usage};
 use tornwrite::scenario::manifest::Node;
 
@@ -28,7 +29,12 @@ use self::run::{Run, processes_of, until, within};
 use crate::torn::{TORN, Turn};
 
 async fn client(environment: &Environment) -> Client {
-    Client::with_uri_str(environment.mongodb_uri().expect("it is up")).await.expect("the URI is right")
+    let members = environment.mongodb_members().expect("it is up");
+    Client::with_uri_str(&members[0].1).await.expect("the URI is right")
+}
+
+fn bootstrap_of(environment: &Environment) -> String {
+    environment.kafka_members().expect("it is up")[0].1.clone()
 }
 
 async fn commit_transaction(client: &Client) {
@@ -82,7 +88,7 @@ async fn a_cold_stack_commits_a_transaction_and_acknowledges_a_record() {
     let up = began.elapsed();
     commit_transaction(&client(&environment).await).await;
     let committed = began.elapsed();
-    let bootstrap = environment.kafka_bootstrap().expect("it is up");
+    let bootstrap = bootstrap_of(&environment);
     make_topic(&bootstrap).await;
     assert_eq!(produce(&bootstrap).await, 0);
     eprintln!("up {up:.2?}, first transaction {committed:.2?}, first record {:.2?}", began.elapsed());
@@ -106,16 +112,16 @@ async fn a_killed_server_comes_back_on_the_same_port_with_what_it_had_committed(
     let mut run = Run::start();
     let environment = Environment::up(&run.needs(&[Node::Mongodb, Node::Kafka]), &run.supervisor).await.expect("up");
     let client = client(&environment).await;
-    let bootstrap = environment.kafka_bootstrap().expect("it is up");
+    let bootstrap = bootstrap_of(&environment);
     commit_transaction(&client).await;
     make_topic(&bootstrap).await;
     assert_eq!(produce(&bootstrap).await, 0);
     // In a task, as the nemesis does it: the futures must be `Send`.
     let environment = tokio::spawn(async move {
-        for node in [Node::Mongodb, Node::Kafka] {
-            environment.kill(node).await.expect("it runs");
-            assert!(environment.pause(node).await.is_err(), "a dead server cannot be paused");
-            environment.restart(node).await.expect("it comes back");
+        for server in ["mongodb", "kafka"] {
+            environment.kill(server).await.expect("it runs");
+            assert!(environment.pause(server).await.is_err(), "a dead server cannot be paused");
+            environment.restart(server).await.expect("it comes back");
         }
         environment
     })
@@ -136,12 +142,12 @@ async fn a_paused_server_answers_again_when_it_goes_on() {
     let environment = Environment::up(&run.needs(&[Node::Mongodb]), &run.supervisor).await.expect("up");
     let client = client(&environment).await;
     assert_eq!(count_documents(&client).await, 0);
-    environment.pause(Node::Mongodb).await.expect("it runs");
+    environment.pause("mongodb").await.expect("it runs");
     let asked = tokio::time::timeout(Duration::from_millis(300), count_documents(&client)).await;
     assert!(asked.is_err(), "a stopped server does not answer");
-    environment.resume(Node::Mongodb).await.expect("it runs");
+    environment.resume("mongodb").await.expect("it runs");
     assert_eq!(count_documents(&client).await, 0);
-    environment.pause(Node::Mongodb).await.expect("it runs");
+    environment.pause("mongodb").await.expect("it runs");
     environment.down().await.expect("a stopped server can be ended");
     run.finish().await;
 }
@@ -156,7 +162,7 @@ async fn a_server_that_dies_by_itself_is_told_to_the_run() {
     let exit = within("the exit is told", run.exits.recv()).await.expect("the supervisor is there");
     assert_eq!((exit.process.as_str(), exit.status.as_str()), ("mongodb", "ended by SIGKILL"));
     assert!(!exit.last_lines.is_empty(), "mongod has written something");
-    assert!(environment.kill(Node::Mongodb).await.is_err(), "what is dead cannot be killed");
+    assert!(environment.kill("mongodb").await.is_err(), "what is dead cannot be killed");
     environment.down().await.expect("there is nothing to end");
     let steps = run.finish().await;
     assert_eq!(steps.last(), Some(&("mongodb".to_owned(), ProcessStep::Exited)));
@@ -170,7 +176,8 @@ async fn each_link_of_kafka_leads_back_to_its_own_proxy() {
     let environment = Environment::up(&needs, &run.supervisor).await.expect("up");
     let mut proxies = BTreeSet::new();
     for instance in ["api-1", "relay-1"] {
-        let link = environment.link_addresses(instance, Node::Kafka).expect("it was asked for");
+        let specs = environment.link_specs();
+        let link = specs.iter().find(|spec| spec.link == Link::new(instance, "kafka")).expect("it was asked for");
         let consumer: BaseConsumer = kafka_configuration(&link.upstream.to_string()).create().expect("right");
         let metadata = consumer.fetch_metadata(None, Duration::from_secs(30)).expect("the listener serves");
         let broker = &metadata.brokers()[0];
@@ -181,7 +188,7 @@ async fn each_link_of_kafka_leads_back_to_its_own_proxy() {
     proxies.extend(environment.service_addresses("api-1").map(|addresses| addresses.listen));
     assert_eq!(proxies.len(), 3, "no two links share a port");
     assert!(std::net::TcpStream::connect(environment.toxiproxy_api().expect("there are links")).is_ok());
-    assert!(environment.mongodb_uri().is_err(), "nobody asked for MongoDB");
+    assert!(environment.mongodb_members().is_err(), "nobody asked for MongoDB");
     environment.down().await.expect("it ends");
     run.finish().await;
 }
@@ -197,10 +204,10 @@ async fn a_port_lost_between_choosing_and_binding_is_replaced() {
         let environment =
             Environment::up_on(&run.needs(&[node]), &run.supervisor, ports).await.expect("it takes another port");
         let direct = match node {
-            Node::Mongodb => environment.mongodb_uri(),
-            Node::Kafka => environment.kafka_bootstrap(),
+            Node::Mongodb => environment.mongodb_members(),
+            Node::Kafka => environment.kafka_members(),
         };
-        assert!(!direct.expect("it is up").contains(&addresses[0].to_string()));
+        assert!(!direct.expect("it is up")[0].1.contains(&addresses[0].to_string()));
         environment.down().await.expect("it ends");
     }
     run.finish().await;
@@ -254,6 +261,7 @@ async fn a_grandchild_that_left_its_group_does_not_outlive_the_run() {
         environment: Vec::new(),
         folder: Some(run.folder.path().to_owned()),
         log: run.folder.path().join("daemon.log"),
+        hosts: None,
     };
     let unit = Unit::new(command, run.supervisor.clone());
     let started = unit

@@ -221,6 +221,17 @@ impl Going<'_> {
         }
     }
 
+    /// Waits until this was said on stderr.
+    pub(crate) fn until_said(&mut self, text: &str) {
+        while !self.desk.said("stderr").contains(text) {
+            let ended = self.child.try_wait().expect("it is our child");
+            let said = self.desk.said("stderr");
+            assert!(ended.is_none(), "it ended ({ended:?}) before it said {text:?}:\n{said}");
+            assert!(self.began.elapsed() < PATIENCE, "{text:?} was not said within {PATIENCE:?}:\n{said}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Waits for its end, and until nothing that it started is left.
     pub(crate) fn end(mut self) -> Ended {
         let status = loop {

@@ -1,7 +1,9 @@
 //! The witnesses against the real servers: what they tell is what was committed, once, in order, through crashes.
 
 mod bench;
+mod brokers;
 mod kafka;
+mod members;
 mod mongodb;
 mod sample;
 mod stack;
@@ -24,6 +26,7 @@ fn every_example_line_of_the_documented_history_is_an_entry_and_every_kind_has_o
     let expected = [
         "attempt",
         "change",
+        "cluster",
         "collection",
         "complete",
         "document",

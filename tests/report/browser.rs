@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::files::written;
+use crate::matrix;
 
 /// A page that takes longer is broken.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -94,9 +95,19 @@ fn a_comparison_opens_in_a_browser_with_every_variant_on_the_same_axes() {
 }
 
 #[test]
+fn a_matrix_opens_in_a_browser_with_a_row_and_a_link_for_each_cell() {
+    let (_out, folder) = matrix::written();
+    let dom = rendered(&folder.matrix_html()).dom;
+    assert_eq!(count(&dom, "<tr>"), 5, "a heading and four cells");
+    assert_eq!(count(&dom, "/report.html\">report</a>"), 3, "three runs have a report");
+    assert!(dom.contains("write-outbox-fault-cut-off/logs\""), "the one that failed has its logs");
+}
+
+#[test]
 fn a_page_makes_no_request() {
     let written = written(|_| {});
-    for page in [written.folder.comparison_html(), written.runs[0].join("report.html")] {
+    let (_out, matrix) = matrix::written();
+    for page in [written.folder.comparison_html(), written.runs[0].join("report.html"), matrix.matrix_html()] {
         let Rendered { dom, requests } = rendered(&page);
         assert!(!requests.contains("evil.example"), "{} asked for something outside", page.display());
         assert!(dom.contains("default-src 'none'"), "the page forbids every request");

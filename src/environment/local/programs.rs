@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::cache::Cache;
-use crate::environment::{ClientPath, EnvironmentError, Needs};
+use crate::environment::{EnvironmentError, Needs};
 use crate::process::tool::find;
 use crate::scenario::manifest::Node;
 
@@ -44,12 +44,10 @@ impl Programs {
     pub fn find(needs: &Needs) -> Result<Self, EnvironmentError> {
         let cache = Cache::from_environment()?;
         let with = |node| needs.nodes.contains(&node);
-        let has_client_links = needs.client_path == ClientPath::Proxied && !needs.services.is_empty();
-        let has_links = has_client_links || !needs.links.is_empty();
         Ok(Self {
             mongod: with(Node::Mongodb).then(|| mongod(&cache)).transpose()?,
             kafka: with(Node::Kafka).then(|| KafkaProgram::find(&cache)).transpose()?,
-            toxiproxy: has_links.then(|| toxiproxy(&cache)).transpose()?,
+            toxiproxy: needs.has_links().then(|| toxiproxy(&cache)).transpose()?,
         })
     }
 }

@@ -9,8 +9,9 @@ use super::kafka::Kafka;
 use super::mongodb::Mongodb;
 use super::ports::Ports;
 use super::programs::Programs;
-use super::toxiproxy::Toxiproxy;
+use super::toxiproxy::{TOXIPROXY, Toxiproxy};
 use crate::environment::{EnvironmentError, LinkAddresses, Needs};
+use crate::link::{Link, LinkSpec};
 use crate::process::{Supervisor, Unit};
 use crate::scenario::manifest::Node;
 
@@ -35,9 +36,13 @@ impl Servers {
         std::fs::create_dir_all(logs).map_err(EnvironmentError::file("cannot make", logs))?;
         let mongodb_proxies = proxies(needs, Node::Mongodb, ports)?;
         let kafka_proxies = proxies(needs, Node::Kafka, ports)?;
-        let mongodb = programs.mongod.as_deref().map(|program| Mongodb::start(program, supervisor, logs, ports));
-        let kafka =
-            programs.kafka.as_ref().map(|program| Kafka::start(program, &kafka_proxies, supervisor, logs, ports));
+        let (mongodb_port, kafka_port) = needs.fixed_ports.unzip();
+        let mongodb =
+            programs.mongod.as_deref().map(|program| Mongodb::start(program, mongodb_port, supervisor, logs, ports));
+        let kafka = programs
+            .kafka
+            .as_ref()
+            .map(|program| Kafka::start(program, kafka_port, &kafka_proxies, supervisor, logs, ports));
         let toxiproxy = programs.toxiproxy.as_deref().map(|program| Toxiproxy::start(program, supervisor, logs, ports));
         // All to their end, so that what did come up can be ended when something else did not.
         let (mongodb, kafka, toxiproxy) =
@@ -55,19 +60,80 @@ impl Servers {
         }
     }
 
-    pub(in crate::environment) fn mongodb_address(&self) -> Result<SocketAddr, EnvironmentError> {
-        Ok(self.mongodb.as_ref().ok_or(EnvironmentError::NotThere("MongoDB"))?.address)
+    pub(in crate::environment) fn link_specs(&self, needs: &Needs) -> Vec<LinkSpec> {
+        let spec = |(instance, node): &(String, Node)| {
+            let LinkAddresses { listen, upstream } = self.link_addresses(instance, *node)?;
+            Some(LinkSpec { link: Link::new(instance, node.name()), listen, upstream })
+        };
+        needs.links.iter().filter_map(spec).collect()
     }
 
-    pub(in crate::environment) fn kafka_address(&self) -> Result<SocketAddr, EnvironmentError> {
-        Ok(self.kafka.as_ref().ok_or(EnvironmentError::NotThere("Kafka"))?.address)
+    pub(in crate::environment) fn mongodb_members(&self) -> Result<Vec<(String, String)>, EnvironmentError> {
+        let server = self.mongodb.as_ref().ok_or(EnvironmentError::NotThere("MongoDB"))?;
+        // The set's one member has told everybody its own address; a client must not follow it past its link.
+        let uri = format!("mongodb://{}/?directConnection=true", server.address);
+        Ok(vec![(Node::Mongodb.name().to_owned(), uri)])
+    }
+
+    pub(in crate::environment) fn kafka_members(&self) -> Result<Vec<(String, String)>, EnvironmentError> {
+        let server = self.kafka.as_ref().ok_or(EnvironmentError::NotThere("Kafka"))?;
+        Ok(vec![(Node::Kafka.name().to_owned(), server.address.to_string())])
+    }
+
+    pub(in crate::environment) fn mongodb_uri_of(&self, instance: &str, database: &str) -> Option<String> {
+        let address = self.link_addresses(instance, Node::Mongodb)?.listen;
+        Some(format!("mongodb://{address}/{database}?directConnection=true"))
+    }
+
+    pub(in crate::environment) fn kafka_bootstrap_of(&self, instance: &str) -> Option<String> {
+        Some(self.link_addresses(instance, Node::Kafka)?.listen.to_string())
     }
 
     pub(in crate::environment) fn toxiproxy_address(&self) -> Result<SocketAddr, EnvironmentError> {
         Ok(self.toxiproxy.as_ref().ok_or(EnvironmentError::NotThere("link"))?.address)
     }
 
-    pub(in crate::environment) fn link_addresses(&self, instance: &str, node: Node) -> Option<LinkAddresses> {
+    pub(in crate::environment) fn has(&self, server: &str) -> bool {
+        self.unit(server).is_ok()
+    }
+
+    pub(in crate::environment) async fn kill(&self, server: &str) -> Result<(), EnvironmentError> {
+        Ok(self.unit(server)?.kill().await?)
+    }
+
+    pub(in crate::environment) async fn pause(&self, server: &str) -> Result<(), EnvironmentError> {
+        Ok(self.unit(server)?.pause().await?)
+    }
+
+    pub(in crate::environment) async fn resume(&self, server: &str) -> Result<(), EnvironmentError> {
+        Ok(self.unit(server)?.resume().await?)
+    }
+
+    /// Name and process id of each server that is running.
+    pub(in crate::environment) async fn processes(&self) -> Vec<(String, u32)> {
+        let mut processes = Vec::new();
+        for unit in self.units() {
+            if let Some(pid) = unit.pid().await {
+                processes.push((unit.name().to_owned(), pid));
+            }
+        }
+        processes
+    }
+
+    fn unit(&self, server: &str) -> Result<&Unit, EnvironmentError> {
+        let unit = self.units().find(|unit| unit.name() == server && unit.name() != TOXIPROXY);
+        unit.ok_or_else(|| EnvironmentError::NoServer(server.to_owned()))
+    }
+
+    pub(in crate::environment) async fn restart(&self, server: &str) -> Result<(), EnvironmentError> {
+        match (&self.mongodb, &self.kafka) {
+            (Some(mongodb), _) if mongodb.unit.name() == server => mongodb.serve().await,
+            (_, Some(kafka)) if kafka.unit.name() == server => kafka.serve().await,
+            _ => Err(EnvironmentError::NoServer(server.to_owned())),
+        }
+    }
+
+    fn link_addresses(&self, instance: &str, node: Node) -> Option<LinkAddresses> {
         match node {
             Node::Kafka => self.kafka.as_ref()?.links.get(instance).copied(),
             Node::Mongodb => {
@@ -77,23 +143,8 @@ impl Servers {
         }
     }
 
-    pub(in crate::environment) fn unit(&self, node: Node) -> Result<&Unit, EnvironmentError> {
-        match node {
-            Node::Mongodb => self.mongodb.as_ref().map(|server| &server.unit),
-            Node::Kafka => self.kafka.as_ref().map(|server| &server.unit),
-        }
-        .ok_or(EnvironmentError::NotThere(node.name()))
-    }
-
-    pub(in crate::environment) async fn restart(&self, node: Node) -> Result<(), EnvironmentError> {
-        match node {
-            Node::Mongodb => self.mongodb.as_ref().ok_or(EnvironmentError::NotThere("MongoDB"))?.serve().await,
-            Node::Kafka => self.kafka.as_ref().ok_or(EnvironmentError::NotThere("Kafka"))?.serve().await,
-        }
-    }
-
     /// Every server, by start order.
-    pub(in crate::environment) fn units(&self) -> impl Iterator<Item = &Unit> {
+    fn units(&self) -> impl Iterator<Item = &Unit> {
         let mongodb = self.mongodb.iter().map(|server| &server.unit);
         let kafka = self.kafka.iter().map(|server| &server.unit);
         let toxiproxy = self.toxiproxy.iter().map(|server| &server.unit);
@@ -109,12 +160,19 @@ impl Servers {
 }
 
 /// Where the proxies of the links to a node will listen, by dialling instance.
-fn proxies(needs: &Needs, node: Node, ports: &Ports) -> Result<BTreeMap<String, SocketAddr>, EnvironmentError> {
+pub(in crate::environment) fn proxies(
+    needs: &Needs,
+    node: Node,
+    ports: &Ports,
+) -> Result<BTreeMap<String, SocketAddr>, EnvironmentError> {
     let instances = needs.links.iter().filter(|(_, to)| *to == node && needs.nodes.contains(&node));
     instances.map(|(instance, _)| Ok((instance.clone(), ports.take()?))).collect()
 }
 
-fn split<T>(result: Option<Result<T, EnvironmentError>>) -> (Option<T>, Option<EnvironmentError>) {
+/// What came up, and why something did not; neither for what nobody asked for.
+pub(in crate::environment) fn split<T>(
+    result: Option<Result<T, EnvironmentError>>,
+) -> (Option<T>, Option<EnvironmentError>) {
     match result {
         None => (None, None),
         Some(Ok(server)) => (Some(server), None),

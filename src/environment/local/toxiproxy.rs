@@ -8,16 +8,19 @@ use super::readiness::{on_free_ports, wait_until_serving};
 use crate::environment::EnvironmentError;
 use crate::process::{Command, Supervisor, Unit};
 
+/// Its name in logs and histories; faults strike links, not this process.
+pub(super) const TOXIPROXY: &str = "toxiproxy";
+
 /// The running server.
 #[derive(Debug)]
-pub(super) struct Toxiproxy {
-    pub(super) unit: Unit,
-    pub(super) address: SocketAddr,
+pub(in crate::environment) struct Toxiproxy {
+    pub(in crate::environment) unit: Unit,
+    pub(in crate::environment) address: SocketAddr,
 }
 
 impl Toxiproxy {
     /// Starts it, without any proxy, and waits until its API listens.
-    pub(super) async fn start(
+    pub(in crate::environment) async fn start(
         program: &Path,
         supervisor: &Supervisor,
         log_folder: &Path,
@@ -26,7 +29,7 @@ impl Toxiproxy {
         on_free_ports(1, ports, async |chosen| {
             let address = chosen[0];
             let command = Command {
-                name: "toxiproxy".to_owned(),
+                name: TOXIPROXY.to_owned(),
                 program: program.to_owned(),
                 arguments: vec![
                     "-host".into(),
@@ -38,6 +41,7 @@ impl Toxiproxy {
                 environment: vec![("LOG_LEVEL".to_owned(), "warn".into())],
                 folder: None,
                 log: log_folder.join("toxiproxy.log"),
+                hosts: None,
             };
             let unit = Unit::new(command, supervisor.clone());
             // It listens only when its handlers are there: then it serves.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::fault::fixture::{scenario, topology};
+use crate::fault::fixture::{cluster_topology, scenario, topology};
 
 const LOAD: Duration = Duration::from_secs(60);
 
@@ -150,4 +150,55 @@ fn random_faults_as_a_whole_must_be_possible() {
     assert_eq!(always.expect_err("two always, one fault").1.key, "count");
     let weightless = judge_random(&format!("count = 1\n{choice}weight = 0.0"));
     assert_eq!(weightless.expect_err("nothing to draw").1.key, "choice");
+}
+
+#[test]
+fn every_fault_on_a_cluster_passes_where_there_is_one() {
+    for fault in [
+        "for = \"5s\"\nisolate = \"primary\"",
+        "for = \"5s\"\nisolate = \"leader:purchases-1\"\nonly = \"inbound\"\nhow = \"black-hole\"",
+        "for = \"5s\"\nhalves = [\"primary\", \"relay\"]\nhow = \"refuse\"",
+        "for = \"5s\"\npartition = [\"api\", \"secondary\"]",
+        "for = \"5s\"\npartition = [\"kafka-1\", \"kafka-2:quorum\"]",
+        "for = \"5s\"\nblack_hole = [\"mongodb\", \"mongodb-1\"]",
+        "kill = \"primary\"\nunreplicated_for = \"1s\"",
+        "for = \"5s\"\npause = \"follower:purchases-0\"",
+        "for = \"5s\"\nstep_down = \"mongodb\"",
+        "for = \"5s\"\ntwo_primaries = \"mongodb\"\nwith = [\"api-2\"]",
+        "roll_oplog = \"mongodb\"",
+    ] {
+        let scenario = scenario(&format!("[[fault]]\nat = \"4s\"\n{fault}"));
+        let judged = validate(&scenario.fault[0], &cluster_topology(), LOAD);
+        judged.unwrap_or_else(|problem| panic!("{fault}: {problem}"));
+    }
+}
+
+#[test]
+fn a_fault_on_a_cluster_that_cannot_be_is_told_with_the_remedy() {
+    for (fault, key, said) in [
+        ("for = \"5s\"\nisolate = \"primary\"", "isolate", "`mongodb.nodes = 3`"),
+        ("for = \"5s\"\nisolate = \"leader:purchases-0\"", "isolate", "`kafka.brokers = 3`"),
+        ("for = \"5s\"\nisolate = \"api-1\"", "isolate", "no server of a cluster"),
+        ("for = \"5s\"\ntwo_primaries = \"mongodb\"", "two_primaries", "`mongodb.nodes = 3`"),
+        ("roll_oplog = \"kafka\"", "roll_oplog", "only MongoDB"),
+        ("kill = \"primary\"\nunreplicated_for = \"1s\"", "unreplicated_for", "`mongodb.nodes = 3`"),
+        ("kill = \"leader:orders-0\"", "kill", "no topic orders"),
+        ("kill = \"leader:purchases-7\"", "kill", "has 2 partitions"),
+        ("for = \"5s\"\nhalves = []", "halves", "names nobody"),
+        ("for = \"5s\"\nhalves = [\"api\"]\nonly = \"requests\"", "only", "not `halves`"),
+        ("for = \"5s\"\nisolate = \"primary\"\nonly = \"requests\"", "only", "\"inbound\" or \"outbound\""),
+        ("for = \"5s\"\nblack_hole = [\"api\", \"kafka\"]\nonly = \"inbound\"", "only", "\"requests\" or \"answers\""),
+        ("for = \"5s\"\npause = \"api\"\nwith = [\"api\"]", "with", "only `two_primaries`"),
+        ("for = \"5s\"\nroll_oplog = \"mongodb\"", "for", "leave `for` out"),
+    ] {
+        let (found, message) = if fault.starts_with("for = \"5s\"\nroll_oplog") {
+            let scenario = scenario(&format!("[[fault]]\nat = \"4s\"\n{fault}"));
+            let problem = validate(&scenario.fault[0], &cluster_topology(), LOAD).expect_err("it takes no time");
+            (problem.key, problem.message)
+        } else {
+            mistake(fault)
+        };
+        assert_eq!(found, key, "{fault}: {message}");
+        assert!(message.contains(said), "{fault}: {message}");
+    }
 }

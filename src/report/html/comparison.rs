@@ -264,6 +264,9 @@ fn plots(runs: &[RunReport]) -> Markup {
         p.note {
             "Shaded: a fault, with its number in each variant's report. Unread falls in steps where a consumer commits its offsets "
             "every few seconds."
+            @if runs.iter().any(|run| !run.metrics.cluster.is_empty()) {
+                " A line with a letter: what a cluster did, as told in the variant's report."
+            }
         }
         @for kind in kinds { (multiples(runs, scale, kind)) }
         @if runs.iter().any(|run| run.metrics.contention.conflicts + run.metrics.contention.retries > 0) {

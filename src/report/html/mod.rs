@@ -4,12 +4,14 @@
 //! In reading order:
 //! - [`run`]: the page `report.html`
 //! - [`comparison`]: the page `comparison.html`
+//! - [`matrix`]: the page `matrix.html`
 //! - [`stage`]: the load stage by stage, in both pages
 //! - [`story`]: an anomaly, step by step
 //! - [`table`]: the tables of a run
 //! - [`page`]: what both pages share
 
 pub mod comparison;
+pub mod matrix;
 pub mod page;
 pub mod run;
 pub mod stage;

@@ -6,7 +6,7 @@ use super::page::{self, badge, command, figure};
 use super::{stage, story, table};
 use crate::checker::verdict::Judgement;
 use crate::metrics::Metrics;
-use crate::report::plot::Plot;
+use crate::report::plot::{Plot, cluster};
 use crate::report::sentence::{self, grouped};
 use crate::store::RunFile;
 
@@ -22,9 +22,13 @@ pub fn page(run: &RunFile, judgement: &Judgement, metrics: &Metrics, plots: &[Pl
         p.note {
             "All plots share one time axis; zero is the first planned arrival of the measured load. Shaded: a fault, with its number "
             "in the table below."
+            @if cluster::letters(&metrics.cluster).any(|(_, letter)| letter.is_some()) {
+                " A line with a letter: what a cluster did, as told in the table of its own."
+            }
         }
         div.plots { @for plot in plots.iter().filter(over_time) { (figure(plot)) } }
         @if !metrics.faults.is_empty() { h2 { "Before, during and after each fault" } (table::faults(&metrics.faults)) }
+        @if !metrics.cluster.is_empty() { h2 { "What the cluster did" } (table::cluster(&metrics.cluster)) }
         (costs(judgement, metrics, named("latency-distribution")))
         (contention(metrics, named("conflict-histogram")))
         h2 { "Processes" }

@@ -5,9 +5,10 @@ use maud::{Markup, html};
 use super::page::or_dash;
 use crate::checker::verdict::{Check, CheckVerdict, Judgement};
 use crate::metrics::Metrics;
-use crate::metrics::measurement::{Delay, FaultWindow, Latency, Outcomes, Slice};
+use crate::metrics::measurement::{Cluster, Delay, FaultWindow, Latency, Outcomes, Slice};
 use crate::metrics::quantile::Quantiles;
 use crate::metrics::thresholds::{Evaluation, ThresholdOutcome};
+use crate::report::plot::cluster::letters;
 use crate::report::sentence::{figure, grouped, milliseconds};
 
 /// Every invariant, the ones that were not checked included: a row for each that needs a word, and the valid ones in
@@ -232,6 +233,33 @@ fn slice_cells(slice: Option<Slice>) -> Markup {
         slice.and_then(|slice| slice.p99).map(milliseconds),
     ];
     html! { @for cell in cells { td.number { (or_dash(cell)) } } }
+}
+
+/// How the cluster stood when the load began, and what it did from then on.
+pub fn cluster(found: &Cluster) -> Markup {
+    html! {
+        p.note {
+            "By itself or because of a fault. The members are looked at a few times a second, so each time is that of the look "
+            "that found it, up to half a second later. Letters as above the lines in the plots."
+        }
+        @if !found.before.is_empty() { p { "When the load began: " (found.before.join("; ")) "." } }
+        @if found.marks.is_empty() { p { "Nothing changed from then on." } } @else {
+            div.scroll {
+                table {
+                    thead { tr { th scope="col" { "" } th.number scope="col" { "when" } th scope="col" { "what" } } }
+                    tbody {
+                        @for (mark, letter) in letters(found) {
+                            tr {
+                                th scope="row" { (letter.unwrap_or_default()) }
+                                td.number { (format!("{:.1} s", mark.at)) }
+                                td.text { (mark.what) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// The most used entities.

@@ -1,4 +1,4 @@
-//! Lines and bars on axes with units; fault windows shaded.
+//! Lines and bars on axes with units; fault windows shaded, what a cluster did marked.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -16,7 +16,7 @@ const HEIGHT: i32 = 200;
 /// Height of one row of the legend.
 const LEGEND_ROW: i32 = 20;
 
-/// Height above the axes, for the numbers of faults.
+/// Height of a row above the axes, for the numbers of faults, and for letters.
 const LABEL_ROW: u32 = 18;
 
 /// Width left of the axes: the same in every plot, so that plots below each other share their time axis.
@@ -24,6 +24,9 @@ const Y_LABELS: u32 = 62;
 
 /// Text size.
 const TEXT: u32 = 16;
+
+/// Letters closer than this, in pixels, become one text.
+const CROWDED: i32 = 14;
 
 /// How wide a character is at most, in hundredths of a pixel: texts are laid out without measuring a font.
 const CHARACTER: i32 = 730;
@@ -50,6 +53,15 @@ pub struct Shade {
     pub label: String,
 }
 
+/// A moment with a letter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    /// When, seconds.
+    pub at: f64,
+    /// What stands above it.
+    pub label: String,
+}
+
 /// A plot of lines.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineChart {
@@ -65,6 +77,8 @@ pub struct LineChart {
     pub series: Vec<Series>,
     /// Fault windows.
     pub shades: Vec<Shade>,
+    /// What a cluster did.
+    pub marks: Vec<Mark>,
 }
 
 /// Bars side by side for each category.
@@ -94,29 +108,41 @@ impl LineChart {
             .enumerate()
             .map(|(place, series)| (series.name.clone(), Role::Line(series.color, place)))
             .collect();
-        drawing(&self.y_name, &names, |area| self.draw_on(area))
+        let height = HEIGHT + self.letter_row();
+        drawing(&self.y_name, &names, height, |area| self.draw_on(area))
+    }
+
+    fn label_rows(&self) -> u32 {
+        if self.marks.is_empty() { 1 } else { 2 }
+    }
+
+    /// Height of the row of letters, where there are any.
+    fn letter_row(&self) -> i32 {
+        (LABEL_ROW * (self.label_rows() - 1)).cast_signed()
     }
 
     fn draw_on(&self, area: &Area) -> Drawn {
-        let mut chart = frame(area, &self.x, &self.y)?;
+        let mut chart = frame(area, &self.x, &self.y, self.label_rows())?;
         for shade in &self.shades {
             let color = Role::Shade.color().mix(0.16);
             let corners = [(shade.from.max(self.x.from), self.y.from), (shade.to.min(self.x.to), self.y.to)];
             chart.draw_series([Rectangle::new(corners, color.filled())])?;
         }
         mesh(&mut chart, &self.x, &self.y, &self.x_name)?;
-        let mut free_from = i32::MIN;
-        for shade in &self.shades {
-            let middle = f64::midpoint(shade.from.max(self.x.from), shade.to.min(self.x.to));
-            let (x, y) = within(area, chart.backend_coord(&(middle, self.y.to)));
-            let half = text_width(&shade.label) / 2;
-            // Two numbers never overlap: the later one of a crowd is left out, its shade still stands.
-            if x - half > free_from {
-                let style = text_style(Pos::new(HPos::Center, VPos::Bottom));
-                area.draw_text(&shade.label, &style, (x, y - 2))?;
-                free_from = x + half + 2;
-            }
+        let marked = Role::Mark.color().stroke_width(1);
+        for mark in &self.marks {
+            chart.draw_series([PathElement::new([(mark.at, self.y.from), (mark.at, self.y.to)], marked)])?;
         }
+        let above = |at: f64| within(area, chart.backend_coord(&(at, self.y.to)));
+        let letters = crowds(self.marks.iter().map(|mark| (above(mark.at), mark.label.as_str())));
+        labels(area, Role::Mark, letters.iter().map(|(place, letters)| (*place, letters.as_str())))?;
+        // Numbers of faults stand above the letters, where there are any.
+        let row = self.letter_row();
+        let numbers = self.shades.iter().map(|shade| {
+            let (x, y) = above(f64::midpoint(shade.from.max(self.x.from), shade.to.min(self.x.to)));
+            ((x, y - row), shade.label.as_str())
+        });
+        labels(area, Role::Ink, numbers)?;
         for (place, series) in self.series.iter().enumerate() {
             let style = Role::Line(series.color, place).color().stroke_width(2);
             for stretch in &series.stretches {
@@ -131,12 +157,46 @@ impl LineChart {
     }
 }
 
+/// Letters that stand too close for each to be read, as one text over them: `c–e`.
+fn crowds<'a>(letters: impl Iterator<Item = ((i32, i32), &'a str)>) -> Vec<((i32, i32), String)> {
+    let mut crowds: Vec<(i32, i32, i32, &str, &str)> = Vec::new();
+    for ((x, y), letter) in letters {
+        match crowds.last_mut() {
+            Some((_, last, _, _, end)) if x - *last < CROWDED => (*last, *end) = (x, letter),
+            _ => crowds.push((x, x, y, letter, letter)),
+        }
+    }
+    let one = |(first, last, y, from, to): (i32, i32, i32, &str, &str)| {
+        let text = if from == to { from.to_owned() } else { format!("{from}–{to}") };
+        ((i32::midpoint(first, last), y), text)
+    };
+    crowds.into_iter().map(one).collect()
+}
+
+/// Texts in one row, from left to right.
+fn labels<'a>(area: &Area, role: Role, labels: impl Iterator<Item = ((i32, i32), &'a str)>) -> Drawn {
+    let mut free_from = i32::MIN;
+    for ((x, y), label) in labels {
+        let half = text_width(label) / 2;
+        // Two texts never overlap: the later one of a crowd is left out, what it names still stands.
+        if x - half > free_from {
+            let style = TextStyle {
+                color: role.color().to_backend_color(),
+                ..text_style(Pos::new(HPos::Center, VPos::Bottom))
+            };
+            area.draw_text(label, &style, (x, y - 2))?;
+            free_from = x + half + 2;
+        }
+    }
+    Ok(())
+}
+
 impl BarChart {
     /// Draws it.
     pub fn draw(&self) -> String {
         let names: Vec<(String, Role)> =
             self.series.iter().enumerate().map(|(index, (name, _))| (name.clone(), Role::Bar(index))).collect();
-        drawing(&self.y_name, &names, |area| self.draw_on(area))
+        drawing(&self.y_name, &names, HEIGHT, |area| self.draw_on(area))
     }
 
     fn draw_on(&self, area: &Area) -> Drawn {
@@ -148,7 +208,7 @@ impl BarChart {
             ticks: (0..self.categories.len()).map(|index| index as f64).collect(),
             labels: self.categories.clone(),
         };
-        let mut chart = frame(area, &x, &y)?;
+        let mut chart = frame(area, &x, &y, 1)?;
         mesh(&mut chart, &x, &y, &self.x_name)?;
         let width = 0.8 / self.series.len().max(1) as f64;
         for (series, (_, values)) in self.series.iter().enumerate() {
@@ -179,10 +239,11 @@ fn frame<'a, 'b>(
     area: &'b Area<'a>,
     x: &Axis,
     y: &Axis,
+    label_rows: u32,
 ) -> Result<ChartContext<'b, SVGBackend<'a>, Coordinates>, Box<dyn std::error::Error>> {
     Ok(ChartBuilder::on(area)
         .margin_right(16)
-        .margin_top(LABEL_ROW)
+        .margin_top(LABEL_ROW * label_rows)
         .margin_bottom(4)
         .x_label_area_size(42)
         .y_label_area_size(Y_LABELS)
@@ -212,11 +273,11 @@ fn within(area: &Area, (x, y): (i32, i32)) -> (i32, i32) {
 }
 
 /// A drawing with its legend above: the vertical axis' name first, then each series.
-fn drawing(y_name: &str, names: &[(String, Role)], draw: impl Fn(&Area) -> Drawn) -> String {
+fn drawing(y_name: &str, names: &[(String, Role)], height: i32, draw: impl Fn(&Area) -> Drawn) -> String {
     let legend = Legend::of(y_name, names);
     let mut text = String::new();
     {
-        let area = SVGBackend::with_string(&mut text, (WIDTH.unsigned_abs(), (HEIGHT + legend.height).unsigned_abs()))
+        let area = SVGBackend::with_string(&mut text, (WIDTH.unsigned_abs(), (height + legend.height).unsigned_abs()))
             .into_drawing_area();
         let (above, below) = area.split_vertically(legend.height);
         // A string as the target cannot fail; a coordinate that is not a number would be an own bug.

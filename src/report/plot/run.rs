@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::axis::{Axis, nines};
 use super::chart::{BarChart, LineChart, Series, Shade};
+use super::cluster;
 use super::svg::{Plot, SERIES};
 use crate::metrics::Metrics;
 use crate::metrics::measurement::{Sampled, Second};
@@ -88,6 +89,7 @@ pub fn of_run(metrics: &Metrics) -> Vec<Plot> {
         latency(metrics, scale),
         contention(metrics, scale),
         waiting(metrics, scale),
+        cluster::in_sync(metrics, scale),
         cpu(metrics, scale),
         memory(metrics, scale),
         distribution(&[("ok operations", metrics)]),
@@ -265,6 +267,7 @@ pub fn distribution(runs: &[(&str, &Metrics)]) -> Option<Plot> {
         y_name: "response time".to_owned(),
         series: series.collect(),
         shades: Vec::new(),
+        marks: Vec::new(),
     };
     let caption = "Each step to the right is one operation in ten more of the tail. Both axes are logarithmic.";
     Some(Plot::new("latency-distribution", "Latency distribution", caption, &chart.draw()))
@@ -309,7 +312,7 @@ fn histogram_scale(metrics: &Metrics) -> (u64, u64) {
 }
 
 /// A plot over time, or nothing where nothing was measured.
-fn over_time(
+pub(super) fn over_time(
     metrics: &Metrics,
     scale: Scale,
     (name, title, caption): (&'static str, &str, &str),
@@ -326,6 +329,7 @@ fn over_time(
         y_name: y_name.to_owned(),
         series,
         shades: shades(metrics, scale.seconds),
+        marks: cluster::marks(metrics, scale.seconds),
     };
     Some(Plot::new(name, title, caption, &chart.draw()))
 }

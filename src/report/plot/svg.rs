@@ -25,6 +25,8 @@ pub enum Role {
     Grid,
     /// Fault windows.
     Shade,
+    /// What a cluster did.
+    Mark,
     /// The line of a series: its colour, and its place in the plot, which gives its dash pattern.
     Line(usize, usize),
     /// The filled bars of a series.
@@ -38,6 +40,7 @@ impl Role {
             Self::Ink => RGBColor(1, 1, 1),
             Self::Grid => RGBColor(1, 1, 2),
             Self::Shade => RGBColor(1, 1, 3),
+            Self::Mark => RGBColor(1, 1, 4),
             Self::Line(series, place) => RGBColor(1, 16 + (place % SERIES) as u8, (series % SERIES) as u8),
             Self::Bar(series) => RGBColor(1, 3, (series % SERIES) as u8),
         }
@@ -83,7 +86,9 @@ impl Plot {
 
 fn themed(drawn: &str, title: &str) -> String {
     let mut svg = drawn.to_owned();
-    for (role, variable) in [(Role::Ink, "ink-soft"), (Role::Grid, "grid"), (Role::Shade, "shade")] {
+    for (role, variable) in
+        [(Role::Ink, "ink-soft"), (Role::Grid, "grid"), (Role::Shade, "shade"), (Role::Mark, "mark")]
+    {
         svg = svg.replace(&hex(role), &format!("var(--{variable})"));
     }
     for series in 0..SERIES {

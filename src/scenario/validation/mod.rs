@@ -1,10 +1,13 @@
 //! What the types alone cannot say: each finding is a key and a sentence that says what was expected.
 //!
 //! - [`manifest()`]: a workload in itself
-//! - `load`, `variant`, `template`: the parts of a scenario against its workload
+//! - `load`, `servers`, `variant`, `template`: the parts of a scenario against its workload
+//! - [`matrix()`]: what a matrix varies, before its cells are scenarios
 
 mod load;
 mod manifest;
+mod matrix;
+mod servers;
 mod template;
 mod variant;
 
@@ -19,6 +22,7 @@ use crate::load::arrivals::load_duration;
 use crate::metrics::thresholds;
 
 pub use manifest::manifest;
+pub use matrix::{cell_names, matrix};
 
 /// A key (`fault[0].partition`) and what is wrong with it.
 pub type Finding = (String, String);
@@ -34,6 +38,7 @@ pub fn scenario(scenario: &Scenario, manifest: &Manifest) -> Vec<Finding> {
             findings.push((key, "expected at least 1".to_owned()));
         }
     }
+    servers::check(scenario, &mut findings);
     for parameter in scenario.parameters.keys() {
         let key = format!("parameters.{parameter}");
         known(&key, "parameter", parameter, manifest.parameters.keys(), &mut findings);

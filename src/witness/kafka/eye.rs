@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
+use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::client_config;
+use super::cluster::Brokers;
 use super::extent::Extent;
 use super::group::GroupProbe;
 use super::log::{Log, Seen, WITNESS};
@@ -32,6 +34,9 @@ pub(in crate::witness) struct KafkaEye {
     /// Tells where each partition really ends. It reads uncommitted records, so that a transaction left open holds up
     /// the witness: what it hides is not known to be absent.
     ends: Arc<BaseConsumer>,
+    brokers: Brokers,
+    /// Tells what happens to the brokers; dropping it ends that.
+    watch: JoinSet<()>,
     /// Dropping it ends the consumer's thread.
     stopped: DropGuard,
     log: JoinHandle<()>,
@@ -48,17 +53,19 @@ impl KafkaEye {
         let failed = |error| refused(&bootstrap, "make a client", &error);
         let topics: Vec<TopicSpec> = spec.topics.values().cloned().collect();
         let ends: BaseConsumer =
-            client_config(&bootstrap).set("isolation.level", "read_uncommitted").create().map_err(failed)?;
+            client_config(&spec).set("isolation.level", "read_uncommitted").create().map_err(failed)?;
         let ends = Arc::new(ends);
         if !topics.is_empty() {
-            topic::create(&bootstrap, &topics, deadline).await?;
+            topic::create(&spec, &topics, deadline).await?;
             let (handle, address, wanted) = (Arc::clone(&ends), bootstrap.clone(), topics.clone());
             tokio::task::spawn_blocking(move || topic::await_leaders(&handle, &address, &wanted, deadline))
                 .await
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         }
 
-        let consumer = assigned_consumer(&bootstrap, &topics)?;
+        let brokers = Brokers::new(&spec);
+        let watch = brokers.watch(journal.clone()).await;
+        let consumer = assigned_consumer(&spec, &topics)?;
         let seen = Seen { extents: all_partitions(&topics).map(|key| (key, Extent::default())).collect(), lost: None };
         let seen = Arc::new(Mutex::new(seen));
         let stopped = CancellationToken::new();
@@ -78,7 +85,7 @@ impl KafkaEye {
             .name("witness-kafka".to_owned())
             .spawn(move || log.follow())
             .map_err(WitnessError::Thread)?;
-        Ok(Self { spec, journal, seen, ends, stopped: stopped.drop_guard(), log })
+        Ok(Self { spec, journal, seen, ends, brokers, watch, stopped: stopped.drop_guard(), log })
     }
 
     /// Whether everything that the log holds now was read before the deadline.
@@ -109,6 +116,11 @@ impl KafkaEye {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).lost.is_some()
     }
 
+    /// The brokers one by one.
+    pub(in crate::witness) fn brokers(&self) -> &Brokers {
+        &self.brokers
+    }
+
     /// A probe of the consumer groups, with handles of its own.
     pub(in crate::witness) fn group_probe(&self) -> Result<GroupProbe, WitnessError> {
         GroupProbe::new(&self.spec, Arc::clone(&self.seen))
@@ -117,13 +129,14 @@ impl KafkaEye {
     /// Deletes the run's topics, for a cluster that outlives the run. Stops the witness first.
     pub(in crate::witness) async fn remove(self, deadline: Instant) -> Result<(), WitnessError> {
         let topics: Vec<TopicSpec> = self.spec.topics.values().cloned().collect();
-        let bootstrap = self.spec.bootstrap.clone();
+        let spec = self.spec.clone();
         self.stop().await;
-        if topics.is_empty() { Ok(()) } else { topic::delete(&bootstrap, &topics, deadline).await }
+        if topics.is_empty() { Ok(()) } else { topic::delete(&spec, &topics, deadline).await }
     }
 
     /// Ends the consumer.
-    pub(in crate::witness) async fn stop(self) {
+    pub(in crate::witness) async fn stop(mut self) {
+        self.watch.shutdown().await;
         drop(self.stopped);
         let log = self.log;
         let _ = tokio::task::spawn_blocking(move || {
@@ -135,9 +148,9 @@ impl KafkaEye {
 }
 
 /// A consumer of every partition from offset 0. It must never choose an offset itself: what it cannot read is a loss.
-fn assigned_consumer(bootstrap: &str, topics: &[TopicSpec]) -> Result<BaseConsumer, WitnessError> {
-    let failed = |error| refused(bootstrap, "assign partitions", &error);
-    let consumer: BaseConsumer = client_config(bootstrap)
+fn assigned_consumer(spec: &KafkaSpec, topics: &[TopicSpec]) -> Result<BaseConsumer, WitnessError> {
+    let failed = |error| refused(&spec.bootstrap, "assign partitions", &error);
+    let consumer: BaseConsumer = client_config(spec)
         // The client wants a group for its name's sake; nothing joins it and nothing is committed.
         .set("group.id", "torn-witness")
         .set("isolation.level", "read_committed")

@@ -35,10 +35,10 @@ pub(in crate::witness) struct GroupProbe {
 impl GroupProbe {
     pub(super) fn new(spec: &KafkaSpec, seen: Arc<Mutex<Seen>>) -> Result<Self, WitnessError> {
         let failed = |error| refused(&spec.bootstrap, "make a client", &error);
-        let ends = client_config(&spec.bootstrap).set("isolation.level", "read_committed").create().map_err(failed)?;
+        let ends = client_config(spec).set("isolation.level", "read_committed").create().map_err(failed)?;
         let mut groups = Vec::new();
         for (consumer, group) in &spec.groups {
-            let handle = client_config(&spec.bootstrap).set("group.id", &group.group).create().map_err(failed)?;
+            let handle = client_config(spec).set("group.id", &group.group).create().map_err(failed)?;
             groups.push((consumer.clone(), handle));
         }
         Ok(Self { spec: spec.clone(), ends, groups, seen })

@@ -9,25 +9,34 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use super::client_config;
 use crate::witness::error::WitnessError;
-use crate::witness::spec::TopicSpec;
+use crate::witness::spec::{KafkaSpec, TopicSpec};
 
-/// The cluster's own default.
-const REPLICATION: TopicReplication<'static> = TopicReplication::Fixed(-1);
+/// How many replicas a topic gets where nobody says: the cluster's own default.
+const DEFAULT_REPLICATION: i32 = -1;
 
 /// The pause between two looks at the metadata.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Creates the topics. Each must be new: records that are there already are not this run's.
-pub(super) async fn create(bootstrap: &str, topics: &[TopicSpec], deadline: Instant) -> Result<(), WitnessError> {
+pub(super) async fn create(spec: &KafkaSpec, topics: &[TopicSpec], deadline: Instant) -> Result<(), WitnessError> {
+    let bootstrap = &spec.bootstrap;
     let admin: AdminClient<DefaultClientContext> =
-        client_config(bootstrap).create().map_err(|error| refused(bootstrap, "create topics", &error))?;
+        client_config(spec).create().map_err(|error| refused(bootstrap, "create topics", &error))?;
+    let replication = spec.replication.and_then(|count| i32::try_from(count).ok()).unwrap_or(DEFAULT_REPLICATION);
+    let least: Vec<Option<String>> =
+        topics.iter().map(|topic| topic.min_insync_replicas.map(|count| count.to_string())).collect();
     let new: Vec<_> = topics
         .iter()
-        .map(|topic| {
-            NewTopic::new(&topic.name, topic.partition_numbers().end, REPLICATION)
+        .zip(&least)
+        .map(|(topic, least)| {
+            let topic = NewTopic::new(&topic.name, topic.partition_numbers().end, TopicReplication::Fixed(replication))
                 .set("retention.ms", "-1")
                 .set("retention.bytes", "-1")
-                .set("cleanup.policy", "delete")
+                .set("cleanup.policy", "delete");
+            match least {
+                Some(least) => topic.set("min.insync.replicas", least),
+                None => topic,
+            }
         })
         .collect();
     let left = deadline.saturating_duration_since(Instant::now());
@@ -79,9 +88,10 @@ fn has_leaders(handle: &BaseConsumer, topic: &TopicSpec, deadline: Instant, last
 }
 
 /// Deletes topics, for clusters that outlive the run.
-pub(super) async fn delete(bootstrap: &str, topics: &[TopicSpec], deadline: Instant) -> Result<(), WitnessError> {
+pub(super) async fn delete(spec: &KafkaSpec, topics: &[TopicSpec], deadline: Instant) -> Result<(), WitnessError> {
+    let bootstrap = &spec.bootstrap;
     let admin: AdminClient<DefaultClientContext> =
-        client_config(bootstrap).create().map_err(|error| refused(bootstrap, "delete topics", &error))?;
+        client_config(spec).create().map_err(|error| refused(bootstrap, "delete topics", &error))?;
     let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
     let left = deadline.saturating_duration_since(Instant::now());
     let options = AdminOptions::new().request_timeout(Some(left)).operation_timeout(Some(left));
@@ -95,6 +105,6 @@ pub(super) async fn delete(bootstrap: &str, topics: &[TopicSpec], deadline: Inst
     Ok(())
 }
 
-pub(super) fn refused(bootstrap: &str, doing: &str, reason: &impl ToString) -> WitnessError {
+pub(in crate::witness) fn refused(bootstrap: &str, doing: &str, reason: &impl ToString) -> WitnessError {
     WitnessError::Kafka { doing: doing.to_owned(), reason: reason.to_string(), bootstrap: bootstrap.to_owned() }
 }

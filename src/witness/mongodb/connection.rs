@@ -5,14 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use mongodb::bson::Document;
 use mongodb::error::{Error, ErrorKind};
 use mongodb::event::EventHandler;
 use mongodb::event::sdam::SdamEvent;
 use mongodb::options::{ClientOptions, ReadConcern, WriteConcern};
 use mongodb::{Client, Database, ServerType};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::pilot;
 use crate::witness::error::WitnessError;
+use crate::witness::journal::Journal;
 
 /// At most this long for one command; the driver has no limit of its own.
 const ATTEMPT_AT_MOST: Duration = Duration::from_secs(5);
@@ -26,16 +31,67 @@ const PASSING_CODES: [i32; 14] = [6, 7, 89, 91, 134, 189, 262, 9001, 10107, 1160
 /// The code of `NamespaceExists`.
 pub(super) const NAMESPACE_EXISTS: i32 = 48;
 
-/// The run's database on a direct connection, with majority reads and writes.
+/// The run's database with majority reads and writes, on direct connections past every link: of a replica set of several
+/// members always on the one that is primary.
 #[derive(Debug, Clone)]
 pub(in crate::witness) struct Connection {
+    members: Arc<[Member]>,
+    current: watch::Receiver<usize>,
+}
+
+/// One server of the set, on a client of its own.
+#[derive(Debug)]
+pub(in crate::witness) struct Member {
+    /// `mongodb`, `mongodb-2`.
+    pub(in crate::witness) name: String,
     database: Database,
     interrupted: Arc<AtomicBool>,
 }
 
 impl Connection {
-    /// Makes a client; nothing is dialled yet.
-    pub(in crate::witness) async fn new(uri: &str, database: &str) -> Result<Self, WitnessError> {
+    /// Makes a client for each member; of several the primary is looked for first. The tasks follow it and tell what
+    /// happens to the members, for as long as they are kept.
+    pub(in crate::witness) async fn new(
+        members: &[(String, String)],
+        database: &str,
+        journal: Journal,
+    ) -> Result<(Self, JoinSet<()>), WitnessError> {
+        let mut clients = Vec::new();
+        for (name, uri) in members {
+            clients.push(Member::new(name, uri, database).await?);
+        }
+        let members: Arc<[Member]> = clients.into();
+        let (current, pilot) = pilot::start(Arc::clone(&members), journal).await;
+        Ok((Self { members, current }, pilot))
+    }
+
+    pub(in crate::witness) fn database(&self) -> &Database {
+        &self.members[*self.current.borrow()].database
+    }
+
+    /// The name of the member that was primary at the last look.
+    pub(super) fn primary_name(&self) -> &str {
+        &self.members[*self.current.borrow()].name
+    }
+
+    /// Every server of the set.
+    pub(in crate::witness) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// Changes when another member has become primary.
+    pub(super) fn moves(&self) -> watch::Receiver<usize> {
+        self.current.clone()
+    }
+
+    /// Whether the server was lost since this was last asked.
+    pub(super) fn take_interrupted(&self) -> bool {
+        self.members[*self.current.borrow()].interrupted.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Member {
+    async fn new(name: &str, uri: &str, database: &str) -> Result<Self, WitnessError> {
         let unusable = |error: Error| WitnessError::MongodbUri { reason: error.to_string() };
         let mut options = ClientOptions::parse(uri).await.map_err(unusable)?;
         let interrupted = Arc::new(AtomicBool::new(false));
@@ -56,16 +112,12 @@ impl Connection {
         options.read_concern = Some(ReadConcern::majority());
         options.write_concern = Some(WriteConcern::majority());
         let client = Client::with_options(options).map_err(unusable)?;
-        Ok(Self { database: client.database(database), interrupted })
+        Ok(Self { name: name.to_owned(), database: client.database(database), interrupted })
     }
 
-    pub(in crate::witness) fn database(&self) -> &Database {
-        &self.database
-    }
-
-    /// Whether the server was lost since this was last asked.
-    pub(super) fn take_interrupted(&self) -> bool {
-        self.interrupted.swap(false, Ordering::Relaxed)
+    /// Sends a command to this very server.
+    pub(in crate::witness) async fn admin(&self, command: Document) -> mongodb::error::Result<Document> {
+        self.database.client().database("admin").run_command(command).await
     }
 }
 

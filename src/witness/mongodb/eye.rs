@@ -27,7 +27,7 @@ const QUEUE: usize = 4096;
 
 /// The collection of the harness's own marks: what is written there comes through the stream behind everything that
 /// was committed before it.
-const MARKS: &str = "torn_marks";
+pub(super) const MARKS: &str = "torn_marks";
 
 /// Watches one database.
 pub(in crate::witness) struct MongodbEye {
@@ -39,6 +39,8 @@ pub(in crate::witness) struct MongodbEye {
     next_mark: AtomicI64,
     progress: watch::Receiver<Progress>,
     backlog: Backlog,
+    /// Follows the primary and tells what happens to the members.
+    pilot: JoinSet<()>,
     reader: JoinSet<()>,
     ledger: JoinHandle<()>,
 }
@@ -53,7 +55,7 @@ impl MongodbEye {
         deadline: Instant,
     ) -> Result<Self, WitnessError> {
         let began = Instant::now();
-        let connection = Connection::new(&spec.uri, &spec.database).await?;
+        let (connection, pilot) = Connection::new(&spec.members, &spec.database, journal.clone()).await?;
         let mut streamed = spec.collections.clone();
         streamed.push(MARKS.to_owned());
         setup::create_collections(&connection, &streamed, deadline).await?;
@@ -90,7 +92,8 @@ impl MongodbEye {
 
         let collections = spec.collections;
         let next_mark = AtomicI64::new(1);
-        let eye = Self { connection, journal, collections, mark_field, next_mark, progress, backlog, reader, ledger };
+        let eye =
+            Self { connection, journal, collections, mark_field, next_mark, progress, backlog, pilot, reader, ledger };
         setup::insert_documents(&eye.connection, &spec.documents, deadline).await?;
         // The first mark ends the setup: inserts that come behind it are somebody else's.
         eye.pass_mark(deadline)
@@ -156,6 +159,7 @@ impl MongodbEye {
 
     /// Ends the reader, and waits until what it had read is recorded.
     pub(in crate::witness) async fn stop(mut self) {
+        self.pilot.shutdown().await;
         self.reader.shutdown().await;
         let ledger = self.ledger;
         // Its queue is closed: it ends after the events that wait there, at most `QUEUE`.

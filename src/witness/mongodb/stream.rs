@@ -66,9 +66,17 @@ pub(super) async fn read(
     clock: Clock,
     sightings: Sender<Sighting>,
 ) {
+    let mut moves = connection.moves();
     loop {
         let ended = loop {
-            match stream.next().await {
+            let next = tokio::select! {
+                biased;
+                next = stream.next() => next,
+                // Another member is primary: the old one may be cut off, and then its stream stands still. A stream whose
+                // read was cancelled is never used again; what it held comes again after the last token.
+                Ok(()) = moves.changed() => break Ended::Moved,
+            };
+            match next {
                 Some(Ok(event)) => {
                     // The driver resumes by itself where it can; an event after an interruption proves it.
                     if connection.take_interrupted() && sightings.send(Sighting::Resumed).await.is_err() {
@@ -79,16 +87,19 @@ pub(super) async fn read(
                         return;
                     }
                 }
-                Some(Err(error)) => break Some(error),
-                None => break None,
+                Some(Err(error)) => break Ended::Failed(error),
+                None => break Ended::Closed,
             }
         };
         let reopened = match ended {
-            Some(error) if is_passing(&error) || error.contains_label("ResumableChangeStreamError") => {
+            Ended::Moved => reopen(&connection, &collections, &start, &sightings).await,
+            Ended::Failed(error) if is_passing(&error) || error.contains_label("ResumableChangeStreamError") => {
                 reopen(&connection, &collections, &start, &sightings).await
             }
-            Some(error) => Err(error.to_string()),
-            None => Err("the server ended the change stream (a database or collection was dropped)".to_owned()),
+            Ended::Failed(error) => Err(error.to_string()),
+            Ended::Closed => {
+                Err("the server ended the change stream (a database or collection was dropped)".to_owned())
+            }
         };
         match reopened {
             Ok(Some(again)) => stream = again,
@@ -100,6 +111,16 @@ pub(super) async fn read(
             }
         }
     }
+}
+
+/// Why a stream is read no further.
+enum Ended {
+    /// Another member has become primary.
+    Moved,
+    /// The server or the connection failed.
+    Failed(Error),
+    /// The server ended it.
+    Closed,
 }
 
 /// Tries until the server is back, says that the history is gone, or the witness is stopped (`None`).

@@ -108,7 +108,17 @@ fn a_stack_that_is_not_installed_is_told_with_the_command_that_installs_it() {
     desk.set("TORN_CACHE", desk.path("empty"));
     desk.set("TORN_MONGOD", "");
     desk.set("PATH", "/usr/bin:/bin");
-    desk.torn(&RUN).with_code(3).saying("is not installed; run `torn stack install`");
+    desk.torn(&[&RUN[..], &["--env", "local"]].concat()).with_code(3).saying("is not installed; run `torn stack install`");
+}
+
+#[test]
+fn a_machine_that_has_neither_the_stack_nor_docker_is_told_what_it_lacks_before_anything_starts() {
+    let mut desk = quiet_run("2s");
+    desk.set("TORN_CACHE", desk.path("empty"));
+    desk.set("PATH", desk.path("empty"));
+    desk.set("DOCKER_HOST", "unix:///no/such/socket");
+    let ended = desk.torn(&RUN).with_code(3).saying("the local stack needs").saying("Docker");
+    assert_eq!(ended.stderr.lines().count(), 1, "nothing was started: {ended}");
 }
 
 #[test]

@@ -17,20 +17,20 @@ use tornwrite::scenario::manifest::Node;
 use crate::torn::{TORN, Turn};
 
 /// Far longer than anything should take: the machine may be busy.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A run's supervisor, history and folder.
-pub(super) struct Run {
-    pub(super) name: String,
-    pub(super) folder: TempDir,
-    pub(super) supervisor: Supervisor,
-    pub(super) exits: mpsc::Receiver<UnexpectedExit>,
+pub(crate) struct Run {
+    pub(crate) name: String,
+    pub(crate) folder: TempDir,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) exits: mpsc::Receiver<UnexpectedExit>,
     writer: Writer,
     _turn: Turn,
 }
 
 impl Run {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let turn = Turn::take();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let name = format!("test-{}", folder.path().file_name().expect("it has a name").display());
@@ -41,12 +41,12 @@ impl Run {
         Self { name, folder, supervisor, exits, writer, _turn: turn }
     }
 
-    pub(super) fn needs(&self, nodes: &[Node]) -> Needs {
+    pub(crate) fn needs(&self, nodes: &[Node]) -> Needs {
         Needs { nodes: nodes.to_vec(), log_folder: self.folder.path().join("logs"), ..Needs::default() }
     }
 
     /// Ends the run; the steps of its processes, in order.
-    pub(super) async fn finish(self) -> Vec<(String, ProcessStep)> {
+    pub(crate) async fn finish(self) -> Vec<(String, ProcessStep)> {
         self.supervisor.finish().await.expect("nothing is left");
         assert_eq!(processes_of(&self.name), BTreeSet::new(), "no process of the run is left");
         assert!(!self.folder.path().join("data").exists(), "the data folder is gone");
@@ -63,7 +63,7 @@ impl Run {
 }
 
 /// Every live process that carries the run's id.
-pub(super) fn processes_of(run: &str) -> BTreeSet<i32> {
+pub(crate) fn processes_of(run: &str) -> BTreeSet<i32> {
     let processes = procfs::process::all_processes().expect("procfs is there").flatten();
     let carries = |process: &procfs::process::Process| {
         process.environ().is_ok_and(|environ| environ.get(OsStr::new("TORN_RUN")).is_some_and(|id| id == run))
@@ -71,11 +71,11 @@ pub(super) fn processes_of(run: &str) -> BTreeSet<i32> {
     processes.filter(carries).map(|process| process.pid).collect()
 }
 
-pub(super) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"))
 }
 
-pub(super) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     within(what, async {
         while !condition() {
             tokio::time::sleep(Duration::from_millis(20)).await;

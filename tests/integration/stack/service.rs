@@ -38,6 +38,7 @@ fn service(instance: &str, program: Program, listen: SocketAddr, folder: &Path) 
         listen,
         mongodb_uri: None,
         kafka_bootstrap: None,
+        hosts: None,
         ready_path: "/health/ready".to_owned(),
         ready_within: Duration::from_secs(30),
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tornwrite::history::entry::{Change, Entry, FORMAT, Header, Record, WitnessStep};
+use tornwrite::history::entry::{Change, ClusterEvent, Entry, FORMAT, Header, Record, WitnessStep};
 use tornwrite::history::reader::Reader;
 use tornwrite::history::recorder::{Clock, Recorder, Writer};
 use tornwrite::witness::{WitnessSpec, Witnesses};
@@ -76,6 +76,14 @@ impl Told {
             _ => None,
         });
         records.collect()
+    }
+
+    pub(super) fn cluster(&self) -> Vec<&ClusterEvent> {
+        let events = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Cluster(event) => Some(event),
+            _ => None,
+        });
+        events.collect()
     }
 
     pub(super) fn has_step(&self, step: WitnessStep) -> bool {

@@ -16,12 +16,14 @@ use super::stack::{Server, await_kafka, kafka};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn watch(server: &Server, partitions: u32) -> KafkaSpec {
-    let topic = TopicSpec { name: "run.purchases".to_owned(), partitions };
+    let topic = TopicSpec { name: "run.purchases".to_owned(), partitions, min_insync_replicas: None };
     let group = GroupSpec { group: "run.projector".to_owned(), topics: vec!["purchases".to_owned()] };
     KafkaSpec {
         bootstrap: server.address.clone(),
+        members: vec![("kafka".to_owned(), server.address.clone())],
         topics: IndexMap::from([("purchases".to_owned(), topic)]),
         groups: IndexMap::from([("projector".to_owned(), group)]),
+        ..KafkaSpec::default()
     }
 }
 

@@ -20,7 +20,7 @@ use super::stack::{Server, client, mongod};
 
 fn watch(server: &Server, collections: &[&str], documents: Vec<SetupDocument>) -> WitnessSpec {
     let mongodb = MongodbSpec {
-        uri: server.address.clone(),
+        members: vec![("mongodb".to_owned(), server.address.clone())],
         database: "run".to_owned(),
         collections: collections.iter().map(ToString::to_string).collect(),
         outboxes: IndexMap::new(),

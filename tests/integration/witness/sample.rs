@@ -37,7 +37,7 @@ async fn a_sample_holds_backlog_offsets_and_lag_and_a_dead_broker_does_not_stall
     let mut broker = kafka();
     let server = mongod().await;
     let mongodb = MongodbSpec {
-        uri: server.address.clone(),
+        members: vec![("mongodb".to_owned(), server.address.clone())],
         database: "run".to_owned(),
         collections: vec!["outbox".to_owned()],
         outboxes: IndexMap::from([("outbox".to_owned(), "/published".to_owned())]),

@@ -11,13 +11,15 @@ use std::time::{Duration, Instant};
 
 use mongodb::bson::{Document, doc};
 use mongodb::{Client, Database};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tempfile::TempDir;
 use tornwrite::environment::local::{Cache, KafkaProgram, Ports, programs};
 
 /// A server must be up after this long.
-const UP_WITHIN: Duration = Duration::from_secs(60);
+pub(super) const UP_WITHIN: Duration = Duration::from_secs(60);
 
 /// One server as a child process; it dies with the test.
 pub(super) struct Server {
@@ -30,6 +32,18 @@ pub(super) struct Server {
 }
 
 impl Server {
+    /// Not started yet.
+    pub(super) fn new(command: Vec<OsString>, folder: TempDir, address: String, ports: Ports) -> Self {
+        Self { command, child: None, folder, address, _ports: ports }
+    }
+
+    /// Sends it a signal.
+    pub(super) fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().expect("the server runs");
+        let id = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+        kill(id, signal).expect("the server can be reached");
+    }
+
     pub(super) fn start(&mut self) {
         let log = File::options().create(true).append(true).open(self.folder.path().join("log")).expect("a log file");
         let errors = log.try_clone().expect("a second handle");
@@ -53,7 +67,7 @@ impl Server {
         }
     }
 
-    fn log(&self) -> String {
+    pub(super) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default().lines().rev().take(10).collect()
     }
 }
@@ -66,6 +80,11 @@ impl Drop for Server {
 
 /// A one-member replica set that takes writes.
 pub(super) async fn mongod() -> Server {
+    mongod_with(&[]).await
+}
+
+/// The same with further options.
+pub(super) async fn mongod_with(options: &[&str]) -> Server {
     let folder = TempDir::new().expect("a folder");
     let ports = Ports::new().unwrap_or_else(|error| panic!("{error}"));
     let port = free_port(&ports);
@@ -81,9 +100,9 @@ pub(super) async fn mongod() -> Server {
         "--oplogSize=64".to_owned(),
         "--nounixsocket".to_owned(),
     ];
-    let command = command.into_iter().map(OsString::from).collect();
+    let command = command.iter().map(String::as_str).chain(options.iter().copied()).map(OsString::from).collect();
     let address = format!("mongodb://127.0.0.1:{port}/?directConnection=true");
-    let mut server = Server { command, child: None, folder, address, _ports: ports };
+    let mut server = Server::new(command, folder, address, ports);
     server.start();
     let member = format!("127.0.0.1:{port}");
     let initiate = doc! { "replSetInitiate": { "_id": "rs0", "members": [{ "_id": 0, "host": member }] } };
@@ -98,7 +117,7 @@ pub(super) async fn mongod() -> Server {
     server
 }
 
-async fn is_primary(admin: &Database) -> bool {
+pub(super) async fn is_primary(admin: &Database) -> bool {
     let hello: Result<Document, _> = admin.run_command(doc! { "hello": 1 }).await;
     hello.is_ok_and(|hello| hello.get_bool("isWritablePrimary").unwrap_or(false))
 }
@@ -125,7 +144,7 @@ pub(super) fn kafka() -> Server {
     let formatted = Command::new(&format[0]).args(&format[1..]).output().expect("java on the path");
     assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
     let address = format!("127.0.0.1:{port}");
-    let mut server = Server { command: java("kafka.Kafka", &[&file]), child: None, folder, address, _ports: ports };
+    let mut server = Server::new(java("kafka.Kafka", &[&file]), folder, address, ports);
     server.start();
     await_kafka(&server);
     server
@@ -159,10 +178,10 @@ fn kafka_properties(port: u16, controller: u16, data: &Path) -> String {
     )
 }
 
-fn cache() -> Cache {
+pub(super) fn cache() -> Cache {
     Cache::from_environment().unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn free_port(ports: &Ports) -> u16 {
+pub(super) fn free_port(ports: &Ports) -> u16 {
     ports.take().unwrap_or_else(|error| panic!("{error}")).port()
 }

@@ -37,6 +37,9 @@ fn configuration(environment: &Environment) -> ClientConfig {
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "500")
         .set_log_level(RDKafkaLogLevel::Warning);
+    for (key, value) in &environment.kafka_settings.0 {
+        configuration.set(*key, value);
+    }
     configuration
 }
 

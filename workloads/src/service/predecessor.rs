@@ -25,9 +25,10 @@ pub(crate) fn application_name(environment: &Environment, database: &str) -> Str
 /// Rolls back every idle transaction of this instance, an earlier process's above all. Call it only where this process
 /// has none that it still wants, such as before its first.
 pub(crate) async fn end_transactions(environment: &Environment, database: &Database) -> Result<()> {
+    // Those of this process's own user: to see others' takes a right that a service has no other use for.
     let admin = database.client().database("admin");
     let mine = doc! { "type": "idleSession", "appName": application_name(environment, database.name()) };
-    let pipeline = [doc! { "$currentOp": { "allUsers": true, "idleSessions": true } }, doc! { "$match": mine }];
+    let pipeline = [doc! { "$currentOp": { "allUsers": false, "idleSessions": true } }, doc! { "$match": mine }];
     let left: Vec<Document> = admin
         .aggregate(pipeline)
         .await

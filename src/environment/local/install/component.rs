@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::error::InstallError;
 use super::{kafka, kafka_start, mongodb, python, toxiproxy};
+use crate::environment::EnvironmentError;
 use crate::environment::local::cache::{Cache, State};
 use crate::environment::local::programs;
 use crate::process::tool::find;
@@ -160,4 +161,39 @@ pub(super) fn tool(what: &'static str, tool: &'static str, package: &'static str
 /// The Java runtime, for what is made on this machine.
 pub(super) fn java(what: &'static str) -> Result<PathBuf, InstallError> {
     programs::java().map_err(|_| InstallError::ToolMissing { what, tool: "java", package: "openjdk-17-jdk-headless" })
+}
+
+/// What the local stack lacks on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lacking {
+    /// Nothing: it is there.
+    Nothing,
+    /// Servers, which can be installed.
+    Servers,
+    /// What servers are installed with; in words.
+    Means(String),
+}
+
+/// Whether the stack is there, or can be.
+///
+/// # Errors
+/// When there is no place for the cache.
+pub async fn lacking() -> Result<Lacking, EnvironmentError> {
+    let cache = Cache::from_environment()?;
+    // The drivers for Python are for services that want them.
+    let is_server = |status: &ComponentStatus| !matches!(status.component, Component::Python | Component::KafkaStart);
+    let components = status(&cache);
+    let mut servers = components.iter().filter(|status| is_server(status));
+    let has_java = find("java", Path::new("."), &[]).is_some();
+    if servers.all(ComponentStatus::is_usable) && has_java {
+        return Ok(Lacking::Nothing);
+    }
+    if (std::env::consts::OS, std::env::consts::ARCH) != ("linux", "x86_64") {
+        return Ok(Lacking::Means("Linux on x86-64".to_owned()));
+    }
+    let missing: Vec<&str> = ["java", "mvn", "go", "python3"]
+        .into_iter()
+        .filter(|program| find(program, Path::new("."), &[]).is_none())
+        .collect();
+    Ok(if missing.is_empty() { Lacking::Servers } else { Lacking::Means(missing.join(", ")) })
 }

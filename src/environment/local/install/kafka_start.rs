@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 
 use super::component::tool;
 use super::error::InstallError;
+use crate::environment::local::broker::Storage;
 use crate::environment::local::{Cache, KafkaProgram, Ports, kafka};
 use crate::process::tool::Tool;
 
@@ -28,7 +29,7 @@ pub(super) async fn make(cache: &Cache, stage: &Path) -> Result<(), InstallError
     let properties = scratch.path().join("server.properties");
     let text = kafka::plain_properties(direct, controller, &data);
     fs::write(&properties, text).map_err(InstallError::file("cannot write", &properties))?;
-    kafka::format_storage(&program, &data, &properties).await?;
+    Storage::new_cluster(kafka::NODE, &data, &properties).format(&program).await?;
     let (formatted, template) = (data.join("bootstrap.checkpoint"), stage.join("bootstrap.checkpoint"));
     fs::copy(&formatted, template).map_err(InstallError::file("cannot copy", &formatted))?;
 

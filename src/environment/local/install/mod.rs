@@ -10,5 +10,5 @@ mod mongodb;
 mod python;
 mod toxiproxy;
 
-pub use component::{Component, ComponentStatus, install, status};
+pub use component::{Component, ComponentStatus, Lacking, install, lacking, status};
 pub use error::InstallError;

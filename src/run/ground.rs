@@ -1,0 +1,313 @@
+//! Servers that somebody else runs: what a scenario finds there, which of its faults are not possible on them, and what
+//! a run takes away again.
+
+use std::time::Instant;
+
+use super::context::Context;
+use crate::environment::Kind;
+use crate::environment::external::{External, Means, Way};
+use crate::fault::{Fault, FaultKind, Schedule, ScheduleError, Strikes, Target};
+use crate::history::entry::{Entry, FaultEvent, FaultStep};
+use crate::link::topology::Topology;
+use crate::link::{CLIENTS, Link};
+use crate::load::arrivals::load_duration;
+use crate::scenario::manifest::Node;
+use crate::scenario::resolved::Resolved;
+use crate::witness::preflight::{remove_run_database, remove_topics};
+
+/// Why torn has no hands on a server.
+const NOT_OURS: &str = "torn did not start it";
+
+/// A fault that cannot be on these servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Impossible {
+    /// Its number in the schedule.
+    pub fault: u32,
+    /// The fault in words.
+    pub what: String,
+    /// Why not, and the remedy.
+    pub reason: String,
+}
+
+/// Gives a scenario as many servers as there are: `api → kafka` then means all of them.
+pub fn adapt(resolved: &mut Resolved, kind: &Kind) {
+    let Some(external) = kind.external() else { return };
+    let count = |node| u32::try_from(external.servers(node).len()).unwrap_or(u32::MAX);
+    let nodes = resolved.nodes();
+    if nodes.contains(&Node::Mongodb) {
+        resolved.scenario.mongodb.nodes = count(Node::Mongodb);
+    }
+    if nodes.contains(&Node::Kafka) {
+        let kafka = &mut resolved.scenario.kafka;
+        if kafka.brokers > 1 {
+            // Asked for, so its default counts; else the cluster's own does.
+            kafka.min_insync_replicas = Some(kafka.insync_replicas());
+        }
+        resolved.scenario.kafka.brokers = count(Node::Kafka);
+    }
+}
+
+/// The faults of a run that are not possible on its servers; none on torn's own.
+///
+/// # Errors
+/// When the schedule cannot be drawn.
+pub async fn impossible(resolved: &Resolved, kind: &Kind) -> Result<Vec<Impossible>, ScheduleError> {
+    let Some(external) = kind.external() else { return Ok(Vec::new()) };
+    let schedule = Schedule::plan(resolved, load_duration(&resolved.scenario.load))?;
+    let ground = Ground::new(resolved, external, &external.means().await);
+    Ok(ground.impossible(&schedule))
+}
+
+/// What is left of a schedule; the rest goes into the history as not applicable, with its reason.
+pub(super) async fn without_impossible(context: &Context<'_>, mut schedule: Schedule) -> Schedule {
+    let Some(external) = context.kind.external() else { return schedule };
+    let ground = Ground::new(&context.resolved, external, &external.means().await);
+    let impossible = ground.impossible(&schedule);
+    for Impossible { fault, what, reason } in &impossible {
+        context.recorder.record(Entry::Fault(FaultEvent {
+            at: context.recorder.now(),
+            fault: *fault,
+            step: FaultStep::NotApplicable,
+            what: what.clone(),
+            targets: Vec::new(),
+            detail: Some(reason.clone()),
+        }));
+    }
+    schedule.faults.retain(|(fault, _)| impossible.iter().all(|other| other.fault != fault.id));
+    schedule
+}
+
+/// Deletes the run's own database and topics on servers that outlive it.
+pub(super) async fn remove_own(context: &Context<'_>, deadline: Instant) -> anyhow::Result<()> {
+    let Some(external) = context.kind.external() else { return Ok(()) };
+    let mongodb = async {
+        match external.mongodb_uri() {
+            Some(uri) => {
+                let removal = remove_run_database(&uri, &context.names.database);
+                Ok(tokio::time::timeout_at(deadline.into(), removal).await??)
+            }
+            None => Ok::<(), anyhow::Error>(()),
+        }
+    };
+    let kafka = async {
+        match external.kafka_spec() {
+            Some(spec) => {
+                let topics: Vec<&str> = context.names.topics.values().map(String::as_str).collect();
+                Ok(remove_topics(&spec, &topics, deadline).await?)
+            }
+            None => Ok::<(), anyhow::Error>(()),
+        }
+    };
+    // Both to their end: what can be removed is removed.
+    let (mongodb, kafka) = tokio::join!(mongodb, kafka);
+    mongodb.and(kafka)
+}
+
+/// What can be done to the servers of one variant.
+struct Ground<'a> {
+    external: &'a External,
+    topology: Topology,
+    mongodb: Way,
+    kafka: Way,
+}
+
+impl<'a> Ground<'a> {
+    fn new(resolved: &Resolved, external: &'a External, means: &Means) -> Self {
+        let dialling = |node| resolved.instances().iter().filter(|one| one.dependencies.contains(&node)).count();
+        let way = |node| external.way_to(node, dialling(node), means);
+        let topology = Topology::of_variant(resolved);
+        Self { external, topology, mongodb: way(Node::Mongodb), kafka: way(Node::Kafka) }
+    }
+
+    fn impossible(&self, schedule: &Schedule) -> Vec<Impossible> {
+        let why = |(fault, strikes): &(Fault, Strikes)| {
+            let reason = self.why_not(fault, strikes)?;
+            Some(Impossible { fault: fault.id, what: fault.name(), reason })
+        };
+        schedule.faults.iter().filter_map(why).collect()
+    }
+
+    fn why_not(&self, fault: &Fault, strikes: &Strikes) -> Option<String> {
+        if *strikes == Strikes::Nobody {
+            return None;
+        }
+        if let Some(reason) = self.unknown_role(&fault.target) {
+            return Some(reason);
+        }
+        match (fault.kind, strikes) {
+            (FaultKind::StepDown, _) => self.may_not_step_down(),
+            (FaultKind::TwoPrimaries, _) => Some(Self::peers("their links among each other must be cut")),
+            (FaultKind::RollOplog, _) => Some(with_remedy("it would fill the oplog of servers that others use too")),
+            (FaultKind::Link(_), Strikes::Links(links)) => links.iter().find_map(|link| self.no_link(link)),
+            // Whoever plays the role, its links are those of all.
+            (FaultKind::Link(_), _) => match &fault.target {
+                Target::Link { client, server } => {
+                    [client, server].into_iter().find_map(|end| self.no_way_to_role(end))
+                }
+                _ => Some(Self::peers("they do not dial each other through torn")),
+            },
+            (_, Strikes::Processes(processes)) => {
+                let server = processes.iter().find(|process| self.topology.node_of(process).is_some())?;
+                Some(with_remedy(&format!("{NOT_OURS} ({server}) and has no hands on it")))
+            }
+            (_, _) => Some(with_remedy(&format!("{NOT_OURS} and has no hands on it"))),
+        }
+    }
+
+    /// Who leads is asked of each broker by itself, which is not possible with a login.
+    fn unknown_role(&self, target: &Target) -> Option<String> {
+        let is_of_kafka = |name: &&String| name.starts_with("leader:") || name.starts_with("follower:");
+        let role = target.names().into_iter().find(is_of_kafka)?;
+        let is_plain = self.external.kafka.as_ref().is_some_and(|kafka| kafka.given.is_plain());
+        (!is_plain).then(|| with_remedy(&format!("{role} is not known where brokers demand TLS or a login")))
+    }
+
+    fn may_not_step_down(&self) -> Option<String> {
+        let mongodb = self.external.mongodb.as_ref()?;
+        if mongodb.servers.len() < 2 {
+            return Some(with_remedy("there is one member, and nobody to be primary in its place"));
+        }
+        let right = "the user may not make a primary step down; grant it the role clusterManager";
+        (!mongodb.may_step_down).then(|| with_remedy(right))
+    }
+
+    fn no_link(&self, link: &Link) -> Option<String> {
+        if link.client == CLIENTS {
+            return None;
+        }
+        if self.topology.node_of(&link.client).is_some() {
+            return Some(Self::peers("they do not dial each other through torn"));
+        }
+        self.no_way_to(self.topology.node_of(link.dialled())?)
+    }
+
+    fn no_way_to_role(&self, name: &str) -> Option<String> {
+        let node = match name.split(':').next()? {
+            "primary" | "secondary" => Node::Mongodb,
+            "leader" | "follower" => Node::Kafka,
+            _ => self.topology.node_of(name)?,
+        };
+        self.no_way_to(node)
+    }
+
+    fn no_way_to(&self, node: Node) -> Option<String> {
+        let way = match node {
+            Node::Mongodb => &self.mongodb,
+            Node::Kafka => &self.kafka,
+        };
+        let Way::None(reason) = way else { return None };
+        Some(format!("no proxy can stand in front of {}: {reason}", node.name()))
+    }
+
+    fn peers(why: &str) -> String {
+        with_remedy(&format!("the servers are somebody else's: {why}"))
+    }
+}
+
+fn with_remedy(reason: &str) -> String {
+    format!("{reason}; run it with --env local, or leave it out with --possible-faults")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::path::Path;
+
+    use super::*;
+    use crate::environment::external::{ExternalMongodb, MongodbUri, Server};
+    use crate::scenario::reader;
+
+    const FAULTS: &str = r#"
+workload = "inventory"
+mongodb.nodes = 3
+
+[load]
+rate = 10
+duration = "20s"
+keys.product = { count = 5 }
+mix = { purchase = 1 }
+
+[[fault]]
+at = "1s"
+for = "1s"
+isolate = "primary"
+
+[[fault]]
+at = "3s"
+for = "1s"
+two_primaries = "mongodb"
+
+[[fault]]
+at = "5s"
+roll_oplog = "mongodb"
+
+[[fault]]
+at = "7s"
+for = "1s"
+step_down = "mongodb"
+
+[[fault]]
+at = "9s"
+for = "1s"
+pause = "primary"
+
+[[fault]]
+at = "11s"
+for = "1s"
+partition = ["api", "primary"]
+
+[[fault]]
+at = "13s"
+for = "1s"
+pause = "api"
+
+[[fault]]
+at = "15s"
+for = "1s"
+latency = ["clients", "api"]
+delay = "10ms"
+
+[[variant]]
+name = "outbox"
+pattern = { stock = "conditional", write = "outbox", relay = "polling", consumer = "inbox" }
+expect.verdict = "valid"
+"#;
+
+    fn told(hosts: [&str; 3], may_step_down: bool) -> Vec<(String, String)> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("faults.toml");
+        std::fs::write(&path, FAULTS).expect("it is new");
+        let mut resolved = reader::read(Path::new(&path), &[]).expect("it is a scenario").remove(0);
+        let address = SocketAddr::from(([10, 0, 0, 1], 27017));
+        let servers = hosts.map(|host| Server { host: host.to_owned(), port: 27017, address }).to_vec();
+        let uri = MongodbUri::parse("mongodb://a/").expect("it is one");
+        let mongodb = ExternalMongodb { uri, set: "shop".into(), servers, version: "6.0.5".into(), may_step_down };
+        let external = External { mongodb: Some(mongodb), kafka: None };
+        adapt(&mut resolved, &Kind::External(std::sync::Arc::new(external.clone())));
+        let schedule = Schedule::plan(&resolved, load_duration(&resolved.scenario.load)).expect("it can be planned");
+        let ground = Ground::new(&resolved, &external, &Means::default());
+        ground.impossible(&schedule).into_iter().map(|one| (one.what, one.reason)).collect()
+    }
+
+    #[test]
+    fn what_needs_hands_on_a_server_or_a_link_between_two_is_not_possible_and_the_rest_is() {
+        let impossible = told(["a", "b", "c"], true);
+        let what: Vec<&str> = impossible.iter().map(|(what, _)| what.split(' ').next().expect("a word")).collect();
+        assert_eq!(what, ["partition", "two-primaries", "roll-oplog", "pause"], "{impossible:?}");
+        for (what, reason) in &impossible {
+            assert!(reason.contains("--env local") && reason.contains("--possible-faults"), "{what}: {reason}");
+        }
+        assert!(impossible[0].0.contains("primary ↔ its peers"), "{impossible:?}");
+    }
+
+    #[test]
+    fn members_at_addresses_and_a_user_without_the_right_take_further_faults_away() {
+        let impossible = told(["a", "b", "10.0.0.3"], false);
+        let reason = |name: &str| {
+            let found = impossible.iter().find(|(what, _)| what.starts_with(name));
+            found.unwrap_or_else(|| panic!("{name}: {impossible:?}")).1.clone()
+        };
+        assert!(reason("step-down").contains("clusterManager"));
+        assert!(reason("partition api → primary").contains("10.0.0.3:27017"));
+    }
+}

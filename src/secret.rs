@@ -1,0 +1,47 @@
+//! A text that is never shown: a password, or a URI that holds one.
+
+use std::fmt;
+
+/// What stands in place of a secret.
+const HIDDEN: &str = "***";
+
+/// A text that neither `{:?}` nor an error shows; there is no `Display`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the text in.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for whoever it is meant for.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Another's text without this one in it.
+    #[must_use]
+    pub fn hidden_in(&self, text: &str) -> String {
+        if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, HIDDEN) }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(HIDDEN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_shown_to_nobody_and_taken_out_of_what_others_say() {
+        let secret = Secret::new("correct horse");
+        assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "*** Some(***)");
+        assert_eq!(secret.hidden_in("no user correct horse here"), "no user *** here");
+        assert_eq!(Secret::default().hidden_in("nothing to hide"), "nothing to hide");
+    }
+}
