@@ -97,7 +97,7 @@ async fn down() -> anyhow::Result<u8> {
     // Without a daemon no container is left either.
     if Docker::probe().await.is_ok() {
         for name in remove_leftovers().await.map_err(EnvironmentError::from)? {
-            println!("removed the container {name}");
+            println!("removed {name}");
         }
     }
     Ok(0)

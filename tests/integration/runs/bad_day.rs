@@ -108,7 +108,9 @@ fn a_stack_that_is_not_installed_is_told_with_the_command_that_installs_it() {
     desk.set("TORN_CACHE", desk.path("empty"));
     desk.set("TORN_MONGOD", "");
     desk.set("PATH", "/usr/bin:/bin");
-    desk.torn(&[&RUN[..], &["--env", "local"]].concat()).with_code(3).saying("is not installed; run `torn stack install`");
+    desk.torn(&[&RUN[..], &["--env", "local"]].concat())
+        .with_code(3)
+        .saying("is not installed; run `torn stack install`");
 }
 
 #[test]
