@@ -87,7 +87,7 @@ impl EnvironmentOptions {
         if let Some(why) = why.filter(|_| !is_quiet) {
             eprintln!("torn: servers: {}, {why}", kind.name());
         }
-        let clustered = all().find(|one| one.scenario.mongodb.nodes > 1 || one.scenario.kafka.brokers > 1);
+        let clustered = all().find(|resolved| resolved.scenario.has_cluster());
         if let Some(resolved) = clustered.filter(|_| kind == Kind::Docker) {
             return Err(Failure::usage(anyhow!(
                 "{}: containers are one server of each kind; run it with --env local, or with mongodb.nodes = 1 and \

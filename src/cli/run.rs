@@ -174,8 +174,7 @@ async fn run_scenario(
 /// Whether it pays to let the servers of one run serve the next: a cluster takes longer to come up than a run lasts, and a
 /// matrix has many runs.
 fn shares_servers(variants: &[Resolved]) -> bool {
-    let has_cluster = |resolved: &Resolved| resolved.scenario.mongodb.nodes > 1 || resolved.scenario.kafka.brokers > 1;
-    variants.iter().any(|resolved| has_cluster(resolved) || cell(resolved).is_some())
+    variants.iter().any(|resolved| resolved.scenario.has_cluster() || cell(resolved).is_some())
 }
 
 /// Every variant once, side by side in the end.

@@ -10,8 +10,8 @@ use super::standing::{self, StandArguments, UpArguments};
 use crate::environment::docker::Docker;
 use crate::environment::docker::leftovers::remove_leftovers;
 use crate::environment::local::install::{ComponentStatus, install, status};
-use crate::environment::local::{Cache, Ports, State};
-use crate::environment::{Environment, EnvironmentError, Needs};
+use crate::environment::local::{Cache, State};
+use crate::environment::{Environment, EnvironmentError, Kind, Needs};
 use crate::history::recorder::{Clock, Recorder};
 use crate::process::Supervisor;
 use crate::scenario::manifest::Node;
@@ -120,6 +120,7 @@ async fn hold(run: &str, folder: PathBuf, in_containers: bool, time: Duration) -
     let guard = std::env::current_exe().context("cannot tell where torn itself is")?;
     let (supervisor, _exits) = Supervisor::start(run, &folder.join("data"), &guard, recorder)?;
     let needs = Needs {
+        kind: if in_containers { Kind::Docker } else { Kind::Local },
         nodes: vec![Node::Mongodb, Node::Kafka],
         links: vec![("api-1".to_owned(), Node::Mongodb), ("api-1".to_owned(), Node::Kafka)],
         services: vec!["api-1".to_owned()],
@@ -127,18 +128,10 @@ async fn hold(run: &str, folder: PathBuf, in_containers: bool, time: Duration) -
         ..Needs::default()
     };
     let held = async {
-        if in_containers {
-            let ports = Ports::new()?;
-            let servers = Docker::start(&needs, &supervisor, &ports).await?;
-            println!("ready");
-            tokio::time::sleep(time).await;
-            servers.stop().await
-        } else {
-            let environment = Environment::up(&needs, &supervisor).await?;
-            println!("ready");
-            tokio::time::sleep(time).await;
-            environment.down().await
-        }
+        let environment = Environment::up(&needs, &supervisor).await?;
+        println!("ready");
+        tokio::time::sleep(time).await;
+        Box::pin(environment.down()).await
     };
     tokio::select! {
         held = held => held?,

@@ -98,11 +98,6 @@ impl Keys<'_> {
         Ok((key, self.kind(key)?, target))
     }
 
-    /// How many names `halves` holds.
-    pub(super) fn halves_named(&self) -> usize {
-        self.halves.map_or(0, Vec::len)
-    }
-
     /// Every kind there is.
     fn names(&self) -> Vec<&'static str> {
         let links = self.links.iter().map(|&(key, _)| key);

@@ -378,11 +378,9 @@ impl<P: Processes + Cluster> Life<P> {
         replicated.context("the members do not hold the same within the deadline")??;
         let peers = self.topology.members(node).iter().filter(|member| **member != primary);
         let other = peers.clone().next().context("there is nobody else to be primary")?;
-        let mut links: Vec<Link> = self.topology.peer_links(&primary, Way::Both);
-        for client in with {
-            links.extend(self.topology.links_between(client, node.name()));
-        }
-        links.retain(|link| with.is_empty() || self.topology.node_of(&link.client).is_some() || link.server != primary);
+        let dialled_by = |client: &String| self.topology.links_between(client, node.name());
+        let others = with.iter().flat_map(dialled_by).filter(|link| link.server != primary);
+        let links: Vec<Link> = self.topology.peer_links(&primary, Way::Both).into_iter().chain(others).collect();
         let cut = self.nemesis.links.inject(self.fault.id, &links, LinkFault::Partition).await?;
         timeout(CLUSTER_DEADLINE, cluster.step_up(other)).await.context("no answer to the order to step up")??;
         Ok(format!("{primary} is cut off and {other} is made primary beside it; {}", cut.detail))

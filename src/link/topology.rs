@@ -70,7 +70,11 @@ impl Topology {
         nodes.extend((!manifest.topic.is_empty()).then_some(Node::Kafka));
         nodes.sort_unstable();
         nodes.dedup();
-        let nodes = nodes.into_iter().map(|node| (node, members(scenario, node)));
+        let count = |node| match node {
+            Node::Mongodb => scenario.mongodb.nodes,
+            Node::Kafka => scenario.kafka.brokers,
+        };
+        let nodes = nodes.into_iter().map(|node| (node, node.server_names(count(node))));
         let topics = manifest.topic.iter().map(|(name, topic)| (name.clone(), topic.partitions));
         Self { roles: roles.collect(), nodes: nodes.collect(), topics: topics.collect() }
     }
@@ -178,18 +182,6 @@ impl Topology {
             return members.clone();
         }
         self.targets().into_iter().filter(|name| name == target).collect()
-    }
-}
-
-/// The names of a dependency's servers: its own where there is one, else numbered.
-fn members(scenario: &Scenario, node: Node) -> Vec<String> {
-    let count = match node {
-        Node::Mongodb => scenario.mongodb.nodes,
-        Node::Kafka => scenario.kafka.brokers,
-    };
-    match count {
-        0 | 1 => vec![node.name().to_owned()],
-        count => (1..=count).map(|number| format!("{}-{number}", node.name())).collect(),
     }
 }
 

@@ -137,6 +137,14 @@ impl Node {
             Self::Kafka => "kafka",
         }
     }
+
+    /// The names of its servers: its own where there is one, else numbered.
+    pub fn server_names(self, count: u32) -> Vec<String> {
+        match count {
+            0 | 1 => vec![self.name().to_owned()],
+            count => (1..=count).map(|number| format!("{}-{number}", self.name())).collect(),
+        }
+    }
 }
 
 /// Where an observed document keeps what the checkers need.

@@ -3,7 +3,8 @@
 //!
 //! In reading order:
 //! - [`manifest`]: a workload as data (processes, operations, effects, events, consumers, observations)
-//! - [`file`]: a scenario as data (load, faults, variants, expectations)
+//! - [`file`]: a scenario as data (load, variants, expectations)
+//! - `fault_table`: the tables of it that ask for faults
 //! - [`matrix`]: the cross product of parameters, from one scenario to one for each cell
 //! - [`reader`]: from text to these types, or an error that names file, line and key
 //! - [`validation`]: what the types alone cannot say
@@ -14,6 +15,7 @@
 //! - [`duration`]: `250ms`, `20s`, `5m`
 
 pub mod duration;
+mod fault_table;
 pub mod file;
 pub mod manifest;
 pub mod matrix;

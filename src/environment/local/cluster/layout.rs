@@ -63,11 +63,8 @@ impl Layout {
         let mut next = || numbers.next().expect("the spec was checked to have few enough");
         let mut members = Vec::new();
         for node in [Node::Mongodb, Node::Kafka] {
-            let count = spec.members(node);
-            for place in 1..=count {
-                let name = if count == 1 { node.name().to_owned() } else { format!("{}-{place}", node.name()) };
-                members.push(Member { node, name, number: next() });
-            }
+            let names = Some(spec.members(node)).filter(|count| *count > 0).map(|count| node.server_names(count));
+            members.extend(names.into_iter().flatten().map(|name| Member { node, name, number: next() }));
         }
         let clients = spec
             .clients
