@@ -35,8 +35,13 @@ struct Shared {
 struct Wire {
     proxy: String,
     listen: SocketAddr,
-    upstream: SocketAddr,
+    /// Where the proxy leads: to the server, or to a tap in front of it.
+    leads_to: SocketAddr,
+    /// Where the server listens.
+    server: SocketAddr,
     condition: Mutex<Condition>,
+    /// What was read back after the last change; nothing while one is under way, or after one that failed.
+    last: Mutex<Option<Setting>>,
     /// Held from the first change of the proxy to the end of the probe, so that no other change confuses it.
     turn: Turn<()>,
 }
@@ -45,6 +50,10 @@ impl Wire {
     /// What is wrong with the link, to look at or to change.
     fn condition(&self) -> MutexGuard<'_, Condition> {
         self.condition.lock().expect("nothing panics while it holds a condition")
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Setting>> {
+        self.last.lock().expect("nothing panics while it holds a setting")
     }
 }
 
@@ -61,24 +70,39 @@ impl Links {
     /// # Errors
     /// When Toxiproxy does not answer, a port is taken, or a proxy of that name is there with something on it.
     pub async fn create(api: SocketAddr, specs: Vec<LinkSpec>) -> Result<Self, LinkError> {
+        Self::create_through(api, specs, |_| None).await
+    }
+
+    /// The same, where a tap may stand between the proxy of a link and its server.
+    ///
+    /// # Errors
+    /// As [`Links::create`].
+    pub async fn create_through(
+        api: SocketAddr,
+        specs: Vec<LinkSpec>,
+        tap: impl Fn(&Link) -> Option<SocketAddr>,
+    ) -> Result<Self, LinkError> {
         let toxiproxy = Toxiproxy::connect(api).await?;
         let proxies = specs.iter().enumerate().map(|(index, spec)| NewProxy {
             name: proxy_name(index, &spec.link),
             listen: spec.listen,
-            upstream: spec.upstream,
+            upstream: tap(&spec.link).unwrap_or(spec.upstream),
             enabled: true,
         });
         toxiproxy.create(proxies.collect()).await?;
         let mut links = BTreeMap::new();
-        for (index, LinkSpec { link, listen, upstream }) in specs.into_iter().enumerate() {
+        for (index, LinkSpec { link, listen, upstream: server }) in specs.into_iter().enumerate() {
+            let leads_to = tap(&link).unwrap_or(server);
             let proxy = proxy_name(index, &link);
             let found = toxiproxy.read(&proxy).await?;
-            let listen = created_at(&found, listen, upstream).ok_or_else(|| LinkError::NotInPlace {
+            let listen = created_at(&found, listen, leads_to).ok_or_else(|| LinkError::NotInPlace {
                 link: link.clone(),
-                wanted: format!("{listen} → {upstream}, open without toxics"),
+                wanted: format!("{listen} → {leads_to}, open without toxics"),
                 found: format!("{} → {}, {}", found.listen, found.upstream, found.setting),
             })?;
-            let wire = Wire { proxy, listen, upstream, condition: Mutex::default(), turn: Turn::default() };
+            let last = Mutex::new(Some(found.setting));
+            let (condition, turn) = (Mutex::default(), Turn::default());
+            let wire = Wire { proxy, listen, leads_to, server, condition, last, turn };
             if links.insert(link.clone(), wire).is_some() {
                 return Err(LinkError::Twice { what: format!("the link {link}") });
             }
@@ -198,7 +222,7 @@ impl Links {
         let took = started.elapsed();
         let probed = changing.iter().zip(settled).map(async |((link, wire, setting, _), settled)| {
             let note = settled?;
-            let probed = probe(setting, wire.listen, wire.upstream).await;
+            let probed = probe(setting, wire.listen, wire.server).await;
             let probed = probed.map_err(|surprise| LinkError::Probe {
                 link: (*link).clone(),
                 listen: wire.listen,
@@ -226,70 +250,98 @@ impl Shared {
         wanted: &Setting,
         closes_live: bool,
     ) -> Result<Option<String>, LinkError> {
-        let note = match self.adjust(wire, wanted, closes_live).await {
-            Ok(()) => None,
+        // What was read back after the last change still holds, unless somebody else changed it: that is found out below.
+        let last = wire.last().take();
+        if let Some(last) = last
+            && let Ok(found) = self.bring(link, wire, (&last, &[]), wanted, closes_live).await
+            && found.is(wanted)
+        {
+            *wire.last() = Some(found.setting);
+            return Ok(None);
+        }
+        let found = self.toxiproxy.read(&wire.proxy).await?;
+        let present = (&found.setting, found.strange.as_slice());
+        let (found, note) = match self.bring(link, wire, present, wanted, closes_live).await {
+            Ok(found) => (found, None),
             // A removal or its lock hangs in a connection whose peer does not read: a new proxy has no such connection.
             Err(LinkError::Deadline { action, after, .. }) => {
-                self.rebuild(wire, wanted).await?;
-                Some(format!("toxiproxy did not {action} within {after:?}, so its proxy was deleted and created again"))
+                let found = self.rebuild(link, wire, wanted).await?;
+                let what =
+                    format!("toxiproxy did not {action} within {after:?}, so its proxy was deleted and created again");
+                (found, Some(what))
             }
             Err(error) => return Err(error),
         };
-        if wanted.enabled {
-            self.open(link, wire).await?;
-        }
-        let found = self.toxiproxy.read(&wire.proxy).await?;
-        if found.setting != *wanted || !found.strange.is_empty() {
+        if !found.is(wanted) {
             let strange = if found.strange.is_empty() { "" } else { ", and toxics that torn did not make: " };
             let found = format!("{}{strange}{}", found.setting, found.strange.join(", "));
             return Err(LinkError::NotInPlace { link: link.clone(), wanted: wanted.to_string(), found });
         }
+        *wire.last() = Some(found.setting);
         Ok(note)
     }
 
-    /// Everything but opening.
-    async fn adjust(&self, wire: &Wire, wanted: &Setting, closes_live: bool) -> Result<(), LinkError> {
-        let found = self.toxiproxy.read(&wire.proxy).await?;
-        let present = &found.setting.toxics;
-        let doomed = present.iter().filter(|(name, toxic)| wanted.toxics.get(*name) != Some(toxic));
+    /// Changes a proxy from what it is to what it shall be; what is read back then. Each call is a way to Toxiproxy and
+    /// back, and on a busy machine that is what a cut takes: what need not be asked is not asked, and what need not wait
+    /// does not wait.
+    async fn bring(
+        &self,
+        link: &Link,
+        wire: &Wire,
+        (present, strange): (&Setting, &[String]),
+        wanted: &Setting,
+        closes_live: bool,
+    ) -> Result<Found, LinkError> {
+        let toxics = &present.toxics;
+        let doomed = toxics.iter().filter(|(name, toxic)| wanted.toxics.get(*name) != Some(toxic));
         // Taking a drop away closes the connections anyway, and a reset must leave none behind; closed first, there is none
         // on which it could hang.
         let ends_connections = doomed.clone().any(|(_, toxic)| toxic.effect.marks_connections());
-        if found.setting.enabled && (!wanted.enabled || closes_live || ends_connections) {
+        let must_close = present.enabled && (!wanted.enabled || closes_live || ends_connections);
+        if must_close {
             self.toxiproxy.set_enabled(&wire.proxy, false).await?;
         }
-        for name in doomed.map(|(name, _)| name).chain(&found.strange) {
+        for name in doomed.map(|(name, _)| name).chain(strange) {
             self.toxiproxy.remove(&wire.proxy, name).await?;
         }
-        for (name, &toxic) in wanted.toxics.iter().filter(|(name, toxic)| present.get(*name) != Some(toxic)) {
-            self.toxiproxy.add(&wire.proxy, name, toxic).await?;
+        let missing = wanted.toxics.iter().filter(|(name, toxic)| toxics.get(*name) != Some(toxic));
+        let added = missing.map(|(name, &toxic)| self.toxiproxy.add(&wire.proxy, name, toxic));
+        join_all(added).await.into_iter().collect::<Result<(), _>>()?;
+        if wanted.enabled && (must_close || !present.enabled) {
+            return self.open(link, wire).await;
         }
-        Ok(())
+        self.toxiproxy.read(&wire.proxy).await
     }
 
-    /// A closed proxy with what is wanted on it, in place of one that hangs.
-    async fn rebuild(&self, wire: &Wire, wanted: &Setting) -> Result<(), LinkError> {
+    /// A proxy with what is wanted on it, in place of one that hangs; what is read back then.
+    async fn rebuild(&self, link: &Link, wire: &Wire, wanted: &Setting) -> Result<Found, LinkError> {
         self.toxiproxy.delete(&wire.proxy).await?;
-        let (name, listen, upstream) = (wire.proxy.clone(), wire.listen, wire.upstream);
+        let (name, listen, upstream) = (wire.proxy.clone(), wire.listen, wire.leads_to);
         self.toxiproxy.create(vec![NewProxy { name, listen, upstream, enabled: false }]).await?;
         for (name, &toxic) in &wanted.toxics {
             self.toxiproxy.add(&wire.proxy, name, toxic).await?;
         }
-        Ok(())
+        if wanted.enabled { self.open(link, wire).await } else { self.toxiproxy.read(&wire.proxy).await }
     }
 
-    async fn open(&self, link: &Link, wire: &Wire) -> Result<(), LinkError> {
+    /// Opens a proxy; what is read back then.
+    async fn open(&self, link: &Link, wire: &Wire) -> Result<Found, LinkError> {
         let deadline = Instant::now() + OPEN_DEADLINE;
-        while !self.toxiproxy.read(&wire.proxy).await?.setting.enabled {
+        loop {
+            match self.toxiproxy.set_enabled(&wire.proxy, true).await {
+                // Its port is in use at the moment.
+                Ok(()) | Err(LinkError::Refused { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            let found = self.toxiproxy.read(&wire.proxy).await?;
+            if found.setting.enabled {
+                return Ok(found);
+            }
             if Instant::now() > deadline {
                 return Err(LinkError::NotListening { link: link.clone(), listen: wire.listen, after: OPEN_DEADLINE });
             }
-            self.toxiproxy.set_enabled(&wire.proxy, true).await?;
-            if !self.toxiproxy.read(&wire.proxy).await?.setting.enabled {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Ok(())
     }
 }
 

@@ -31,7 +31,7 @@ use super::condition::{Setting, Stream};
 /// A request to which an HTTP service, `MongoDB` and Kafka all react: with an answer, a hint, a close.
 const REQUEST: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
 /// How long a cut link must stay silent.
-const SILENCE: Duration = Duration::from_millis(50);
+const SILENCE: Duration = Duration::from_millis(25);
 /// How long an open one must stay open.
 const OPEN: Duration = Duration::from_millis(20);
 /// How long a request should take that shows a limit.

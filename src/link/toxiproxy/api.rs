@@ -30,6 +30,13 @@ pub(in crate::link) struct Found {
     pub(in crate::link) strange: Vec<String>,
 }
 
+impl Found {
+    /// Whether it is set so, with nothing else on it.
+    pub(in crate::link) fn is(&self, wanted: &Setting) -> bool {
+        self.setting == *wanted && self.strange.is_empty()
+    }
+}
+
 #[derive(Debug, Deserialize)]
 struct Proxy {
     listen: String,
@@ -122,6 +129,12 @@ impl Api {
         }
         let setting = Setting { enabled: found.enabled, toxics };
         Ok(Found { listen: found.listen, upstream: found.upstream, setting, strange })
+    }
+
+    pub(super) async fn set_enabled(&self, proxy: &str, enabled: bool) -> Result<(), LinkError> {
+        let action = format!("{} {proxy}", if enabled { "open" } else { "close" });
+        let body = json!({ "enabled": enabled }).to_string();
+        self.call(&action, Method::POST, &format!("/proxies/{proxy}"), Some(body), CALL_DEADLINE).await.map(drop)
     }
 
     pub(super) async fn add(&self, proxy: &str, name: &str, toxic: Toxic) -> Result<(), LinkError> {
