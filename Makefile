@@ -38,7 +38,7 @@ bench: stack
 # fuzz/artifacts). No sanitizer: there is no unsafe code of ours, and stable Rust knows none.
 FUZZ_SECONDS := 60
 fuzz:
-	@for target in json edn compressed; do \
+	@for target in json edn compressed tap; do \
 		cargo fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -rss_limit_mb=1024 \
 			-timeout=10 || exit 1; \
 	done

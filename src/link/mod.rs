@@ -8,6 +8,7 @@
 //! - [`links`]: all links of a run; inject, heal, take a server's links down and up
 //! - [`probe`]: what a TCP connection can show about a link without knowing its protocol
 //! - [`toxiproxy`]: the adapter; with [`condition`] the only place that says proxy or toxic
+//! - [`tap`]: a relay of our own behind each proxy that reads the messages as they pass
 //! - [`error`]: what may go wrong
 
 mod condition;
@@ -16,6 +17,7 @@ mod error;
 mod link;
 mod links;
 mod probe;
+pub mod tap;
 pub mod topology;
 mod toxiproxy;
 

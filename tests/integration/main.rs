@@ -8,5 +8,6 @@ mod load;
 mod outside;
 mod runs;
 mod stack;
+mod tap;
 mod torn;
 mod witness;
