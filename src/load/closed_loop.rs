@@ -38,7 +38,7 @@ async fn work(office: &Office, rota: &Rota, numbers: &AtomicU64, worker: u32) {
                 let part = if now < office.phases.load { Part::WarmUp } else { Part::Load };
                 let number = numbers.fetch_add(1, Ordering::Relaxed);
                 let release = Release { number, due: now, released: now, part };
-                if office.carry_out(release, worker).await == Reached::Nobody {
+                if office.carry_out(release, worker).await.reached == Reached::Nobody {
                     back_off(office).await;
                 }
             }

@@ -165,18 +165,7 @@ async fn generate(
     let arrivals = Arrivals::new(&spec.load, spec.seed);
     let planned = arrivals.as_ref().map(Arrivals::planned);
     let phases = Phases::new(spec.recorder.clone(), spec.start, spec.load.warm_up, load_duration(&spec.load));
-    let office = Arc::new(Office {
-        plan: Arc::clone(&spec.plan),
-        routes,
-        client,
-        timeout: spec.load.timeout,
-        retry: spec.load.retry.clone(),
-        recorder: spec.recorder.clone(),
-        progress: Arc::clone(&progress),
-        phases,
-        cancellation: cancellation.clone(),
-        over: cancellation.child_token(),
-    });
+    let office = Arc::new(office(&spec, routes, client, phases, &progress, cancellation));
 
     let mut tasks = JoinSet::new();
     let offered = if let Some(arrivals) = arrivals {
@@ -195,6 +184,28 @@ async fn generate(
     let saturated = offered.is_some_and(|offered| offered.saturated);
     let (outcomes, punctuality) = progress.measured(offered.map(|offered| offered.load), saturated);
     Ok(LoadSummary { planned, punctuality, outcomes, cancelled, end })
+}
+
+pub(super) fn office(
+    spec: &LoadSpec,
+    routes: Vec<Route>,
+    client: Client,
+    phases: Phases,
+    progress: &Arc<Progress>,
+    cancellation: &CancellationToken,
+) -> Office {
+    Office {
+        plan: Arc::clone(&spec.plan),
+        routes,
+        client,
+        timeout: spec.load.timeout,
+        retry: spec.load.retry.clone(),
+        recorder: spec.recorder.clone(),
+        progress: Arc::clone(progress),
+        phases,
+        cancellation: cancellation.clone(),
+        over: cancellation.child_token(),
+    }
 }
 
 /// From here on nothing starts.
@@ -219,7 +230,7 @@ async fn drain(office: &Office, cancelled: bool, tasks: &mut JoinSet<u32>) -> Re
     Ok(())
 }
 
-fn routes(spec: &LoadSpec) -> Result<Vec<Route>, LoadError> {
+pub(super) fn routes(spec: &LoadSpec) -> Result<Vec<Route>, LoadError> {
     spec.plan.kinds().iter().map(|kind| route(spec, kind)).collect()
 }
 

@@ -9,6 +9,7 @@
 //! - `generator`: the run of a load, on a thread of its own; [`run`] begins it
 //! - `phases`: warm-up, load and end on the run's clock
 //! - `open_loop`, `closed_loop`: who starts operations, and when
+//! - [`hand`]: single operations, one at a time, when somebody asks for them
 //! - [`progress`]: what the terminal shows meanwhile
 //!
 //! **Architecture invariant:** an invocation is queued to the history before its request leaves, and the latency of an
@@ -18,6 +19,7 @@ pub mod arrivals;
 mod client;
 mod closed_loop;
 mod generator;
+pub mod hand;
 pub mod lateness;
 mod open_loop;
 mod operation;

@@ -58,7 +58,17 @@ pub(super) struct Route {
     pub(super) bases: Vec<String>,
 }
 
-/// How an operation ended: what a closed loop needs to know.
+/// How an operation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ended {
+    /// What a closed loop needs to know.
+    pub(super) reached: Reached,
+    pub(super) outcome: Outcome,
+    /// The last answer's status, or why there was none.
+    pub(super) told: Result<u16, String>,
+}
+
+/// Whether anybody was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reached {
     Target,
@@ -67,7 +77,7 @@ pub(super) enum Reached {
 
 impl Office {
     /// Carries out one operation for a client. Nothing is awaited before its invocation is queued.
-    pub(super) async fn carry_out(&self, release: Release, client: u32) -> Reached {
+    pub(super) async fn carry_out(&self, release: Release, client: u32) -> Ended {
         let operation = self.plan.operation(release.number);
         let kind = &self.plan.kinds()[operation.kind];
         let mut sent = self.recorder.now();
@@ -106,8 +116,11 @@ impl Office {
                 instance: kind.instances[self.instance(&operation, attempt)].clone(),
             }));
         };
-        self.complete(&operation, release, &answer, outcome.unwrap_or(Outcome::Info), sent, attempt);
-        if answer.ending == Ending::NeverSent { Reached::Nobody } else { Reached::Target }
+        let outcome = outcome.unwrap_or(Outcome::Info);
+        self.complete(&operation, release, &answer, outcome, sent, attempt);
+        let reached = if answer.ending == Ending::NeverSent { Reached::Nobody } else { Reached::Target };
+        let told = answer.status().ok_or_else(|| answer.error.unwrap_or_default());
+        Ended { reached, outcome, told }
     }
 
     async fn attempt(&self, operation: &PlannedOperation, number: u32) -> Answer {

@@ -57,6 +57,13 @@ pub struct Scenario {
     /// Parameters to cross: every variant runs in every cell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matrix: Option<Matrix>,
+    /// Whether a relay of our own stands on every link, between its proxy and the server, and reads the messages.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub tap: bool,
+}
+
+fn is_off(tap: &bool) -> bool {
+    !tap
 }
 
 impl Scenario {
@@ -256,6 +263,9 @@ pub struct KeySpace {
     /// `hot`: the share of operations on the hot keys, between 0 and 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hot_share: Option<f64>,
+    /// `in-turn`: how many operations one after another are on the same key; by default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each: Option<u32>,
 }
 
 /// How keys are drawn.
@@ -269,6 +279,8 @@ pub enum Distribution {
     Zipf,
     /// `hot_keys` of them take `hot_share` of the operations.
     Hot,
+    /// The first, the second, … and after the last the first again; drawn by nobody.
+    InTurn,
 }
 
 /// A pattern and what is expected of it.

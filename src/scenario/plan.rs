@@ -138,6 +138,7 @@ enum Draw {
     Uniform,
     Zipf(Zipf<f64>),
     Hot { keys: u32, share: f64 },
+    InTurn { each: u32 },
 }
 
 /// The random numbers for one purpose. Purposes never share a stream, so that a change in how one of them draws leaves
@@ -194,7 +195,7 @@ impl Plan {
         let weight = random.random::<f64>() * self.weight_up_to.last().expect("a manifest has operations");
         let index = self.weight_up_to.partition_point(|up_to| *up_to <= weight).min(self.operations.len() - 1);
         let kind = &self.operations[index];
-        let values = self.draw_values(kind, &mut random);
+        let values = self.draw_values(kind, n, &mut random);
         let id = format!("{}-{n:06}", kind.name);
         let operation = Value::String(id);
         let value_of = |name: &str| match name {
@@ -238,11 +239,11 @@ impl Plan {
         base16ct::lower::encode_string(&hash.finalize())
     }
 
-    fn draw_values(&self, kind: &PlannedKind, random: &mut ChaCha8Rng) -> BTreeMap<String, Value> {
+    fn draw_values(&self, kind: &PlannedKind, n: u64, random: &mut ChaCha8Rng) -> BTreeMap<String, Value> {
         let mut values = BTreeMap::new();
         for space in &kind.spaces {
             let (name, keys) = self.spaces.get_index(*space).expect("an index of this map");
-            values.insert(name.clone(), keys.names[keys.draw(random)].clone());
+            values.insert(name.clone(), keys.names[keys.draw(n, random)].clone());
         }
         for (name, generator) in &kind.spec.values {
             let value = match generator {
@@ -333,13 +334,14 @@ impl Keys {
                 }
                 Draw::Hot { keys, share }
             }
+            file::Distribution::InTurn => Draw::InTurn { each: space.each.unwrap_or(1).max(1) },
         };
         // At least three digits: the ids of small and large runs then look alike.
         let width = (space.count - 1).to_string().len().max(3);
         Ok(Self { names: (0..space.count).map(|key| Value::String(format!("{name}-{key:0width$}"))).collect(), draw })
     }
 
-    fn draw(&self, random: &mut ChaCha8Rng) -> usize {
+    fn draw(&self, n: u64, random: &mut ChaCha8Rng) -> usize {
         let count = u32::try_from(self.names.len()).expect("made of a u32");
         let key = match self.draw {
             Draw::Uniform => random.random_range(0..count),
@@ -347,6 +349,7 @@ impl Keys {
             Draw::Zipf(zipf) => (zipf.sample(random) as u32).clamp(1, count) - 1,
             Draw::Hot { keys, share } if random.random::<f64>() < share => random.random_range(0..keys),
             Draw::Hot { keys, .. } => random.random_range(keys..count),
+            Draw::InTurn { each } => (n / u64::from(each) % u64::from(count)) as u32,
         };
         key as usize
     }

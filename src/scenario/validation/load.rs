@@ -109,6 +109,13 @@ fn key_space(key: &str, space: &KeySpace, findings: &mut Vec<Finding>) {
         Some(_) if !zipf => say("exponent", "only zipf has an exponent; expected distribution = \"zipf\""),
         _ => {}
     }
+    match space.each {
+        Some(0) => say("each", "expected at least 1 operation on each key"),
+        Some(_) if space.distribution != Distribution::InTurn => {
+            say("each", "only in-turn has each; expected distribution = \"in-turn\"");
+        }
+        _ => {}
+    }
     match (space.hot_keys, space.hot_share) {
         (Some(keys), Some(share)) if hot => {
             if keys == 0 || keys > space.count {
