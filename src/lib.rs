@@ -19,4 +19,5 @@ pub mod scenario;
 pub mod secret;
 pub mod service;
 pub mod store;
+pub mod sweep;
 pub mod witness;

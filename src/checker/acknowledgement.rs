@@ -12,7 +12,7 @@ pub(super) fn check(facts: &Facts, absence: &Absence) -> Finding {
     if !facts.schema.kinds.iter().any(|kind| kind.is_observed && !kind.may_be_empty) {
         return Finding::not_checked(kind, "no operation declares an effect on documents that name their operation");
     }
-    let mut lost = Tally::new();
+    let mut lost = Tally::new(facts);
     for (operation, place) in facts.operations.iter().zip(0_u32..) {
         let may_be_empty = operation.kind.is_none_or(|kind| facts.schema.kinds[usize::from(kind)].may_be_empty);
         if may_be_empty || operation.outcome() != Outcome::Ok {

@@ -69,7 +69,7 @@ fn missing(facts: &Facts, absence: &Absence, unread: &[Unread<'_>]) -> Vec<Findi
         .filter(|row| row.is_pending())
         .map(|row| ((row.operation, row.kind, row.subject), row))
         .collect();
-    let (mut lost, mut stuck, mut torn) = (Tally::new(), Tally::new(), Tally::new());
+    let (mut lost, mut stuck, mut torn) = (Tally::new(facts), Tally::new(facts), Tally::new(facts));
     let mut open: Vec<Requirement<'_>> = Vec::new();
     for requirement in requirements(facts) {
         let place = requirement.operation;
@@ -119,7 +119,7 @@ fn line(facts: &Facts, requirement: &Requirement<'_>) -> u64 {
 
 /// First records only: a further record of a phantom is a duplicate-event.
 fn phantoms(facts: &Facts, absence: &Absence) -> Finding {
-    let mut phantoms = Tally::new();
+    let mut phantoms = Tally::new(facts);
     for group in &facts.groups {
         let record = &facts.records[group.first as usize];
         let operation = facts.operation_of(record.operation);
@@ -140,7 +140,7 @@ fn phantoms(facts: &Facts, absence: &Absence) -> Finding {
 }
 
 fn duplicates(facts: &Facts) -> Finding {
-    let mut further = Tally::new();
+    let mut further = Tally::new(facts);
     for (record, place) in facts.records.iter().zip(0_u32..) {
         let first = facts.groups[record.group as usize].first;
         if first != place {
@@ -158,7 +158,7 @@ enum Disorder<'facts> {
 /// Over first records: along a partition an entity's versions rise, and an entity keeps to one partition. Events of one
 /// operation may tell of the same version.
 fn reordered(facts: &Facts) -> Finding {
-    let mut disorder = Tally::new();
+    let mut disorder = Tally::new(facts);
     let mut highest: NameMap<(u16, Name, i32), &Record> = NameMap::default();
     let mut home: NameMap<(u16, Name), (&Record, bool)> = NameMap::default();
     let mut has_sequence = false;

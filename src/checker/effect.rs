@@ -29,7 +29,7 @@ pub(super) struct Survey<'facts> {
 }
 
 pub(super) fn survey<'facts>(facts: &'facts Facts, absence: &Absence) -> Survey<'facts> {
-    let (mut missing, mut duplicate, mut divergent) = (Tally::new(), Tally::new(), Tally::new());
+    let (mut missing, mut duplicate, mut divergent) = (Tally::new(facts), Tally::new(facts), Tally::new(facts));
     let mut unread = Vec::new();
     for (consumer, place) in facts.schema.consumers.iter().zip(0_u16..) {
         let applied = Applied::of(facts, place);

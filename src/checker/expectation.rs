@@ -10,7 +10,7 @@ use super::verdict::{Anomaly, Verdict};
 use crate::scenario::file::Expectation;
 
 /// Why the outcome is not as expected; empty when it is.
-pub(super) fn objections(expectation: &Expectation, verdict: Verdict, anomalies: &[Anomaly]) -> Vec<String> {
+pub fn objections(expectation: &Expectation, verdict: Verdict, anomalies: &[Anomaly]) -> Vec<String> {
     let mut objections = Vec::new();
     for kind in &expectation.anomalies {
         if !anomalies.iter().any(|anomaly| anomaly.kind == *kind) {

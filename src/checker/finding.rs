@@ -1,7 +1,8 @@
 //! What a family hands back for each kind of anomaly: how often, the first examples, or why it cannot be said.
 
 use super::absence::Absence;
-use super::verdict::{AnomalyKind, EXAMPLES_AT_MOST, Example};
+use super::verdict::{AnomalyKind, Example};
+use crate::history::facts::Facts;
 
 /// What one invariant found.
 #[derive(Debug)]
@@ -31,11 +32,12 @@ impl Finding {
 #[derive(Debug)]
 pub(super) struct Tally<T> {
     items: Vec<(u64, T)>,
+    examples_at_most: usize,
 }
 
 impl<T> Tally<T> {
-    pub(super) fn new() -> Self {
-        Self { items: Vec::new() }
+    pub(super) fn new(facts: &Facts) -> Self {
+        Self { items: Vec::new(), examples_at_most: facts.examples_at_most }
     }
 
     pub(super) fn push(&mut self, line: u64, item: T) {
@@ -46,7 +48,7 @@ impl<T> Tally<T> {
     pub(super) fn present(mut self, kind: AnomalyKind, tell: impl Fn(&T) -> Example) -> Finding {
         // Stable, so that items of one line keep the order in which they were found.
         self.items.sort_by_key(|(line, _)| *line);
-        let examples = self.items.iter().take(EXAMPLES_AT_MOST).map(|(_, item)| tell(item)).collect();
+        let examples = self.items.iter().take(self.examples_at_most).map(|(_, item)| tell(item)).collect();
         Finding { kind, count: self.items.len() as u64, examples, doubt: None }
     }
 

@@ -42,16 +42,29 @@ use crate::scenario::resolved::Resolved;
 /// How long after its heal a fault may still be felt.
 const RECOVERY: Nanos = 2_000_000_000;
 
-pub(super) fn check(resolved: &Resolved, facts: &Facts, absence: &Absence, findings: &[Finding]) -> Vec<Check> {
-    let mut checks = vec![history(facts), drain(facts, absence)];
-    checks.extend(witnesses(facts));
-    checks.push(witness_fold(facts));
-    checks.push(readable(facts));
-    checks.extend(operations(resolved, facts));
-    checks.extend(faults(resolved, facts));
-    checks.extend(processes(facts));
-    checks.extend(exercised(resolved, facts, findings));
-    checks
+/// What guards ask, in two kinds.
+pub(super) struct Guards {
+    /// Did what the scenario asks for happen, and was it seen? Without that nothing has even been measured.
+    pub(super) sight: Vec<Check>,
+    /// Did the moments come in which an invariant could have been broken?
+    pub(super) exercise: Vec<Check>,
+}
+
+impl Guards {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Check> {
+        self.sight.iter().chain(&self.exercise)
+    }
+}
+
+pub(super) fn check(resolved: &Resolved, facts: &Facts, absence: &Absence, findings: &[Finding]) -> Guards {
+    let mut sight = vec![history(facts), drain(facts, absence)];
+    sight.extend(witnesses(facts));
+    sight.push(witness_fold(facts));
+    sight.push(readable(facts));
+    sight.extend(operations(resolved, facts));
+    sight.extend(faults(resolved, facts));
+    sight.extend(processes(facts));
+    Guards { sight, exercise: exercised(resolved, facts, findings) }
 }
 
 fn valid(name: impl Into<String>) -> Check {

@@ -1,7 +1,8 @@
 //! The verdict of a history.
 //!
 //! Checks are merged worst first: invalid, unknown, valid. One rule stands above: of a history that was cut short the
-//! verdict is unknown whatever it shows, because nobody can say what the rest held; what presence shows is listed.
+//! verdict is unknown whatever it shows, because nobody can say what the rest held; what presence shows is listed. So it
+//! is with a cell of a matrix that is only measured, when its fault was not in place or a witness did not see everything.
 
 use std::panic::resume_unwind;
 use std::thread;
@@ -39,20 +40,45 @@ pub fn judge(resolved: &Resolved, facts: &Facts) -> Judgement {
             reasons.push(check.reason.clone());
         }
     }
-    checks.extend(guards);
+    // Of a matrix's cell that is measured and not judged nobody said what must come out; but something must have been seen.
+    let is_measured = matrix::cell(resolved).is_some_and(|cell| !cell.is_judged);
+    let is_blind = guards.sight.iter().any(|check| check.verdict == CheckVerdict::Unknown);
+    checks.extend(guards.sight);
+    checks.extend(guards.exercise);
     let cut = cut_short(facts);
-    if cut.is_some() {
+    if cut.is_some() || is_measured && is_blind {
         verdict = Verdict::Unknown;
     }
     let anomalies = anomalies(findings, forbidden);
     let expected = &resolved.variant().expect;
     let objections = expectation::objections(expected, verdict, &anomalies);
     let is_decided = reasons.is_empty() || expected.verdict == Some(Verdict::Unknown);
-    // Of a matrix's cell that is measured and not judged nobody said what must come out.
-    let is_measured = matrix::cell(resolved).is_some_and(|cell| !cell.is_judged);
-    let as_expected = cut.is_none() && (is_measured || is_decided && objections.is_empty());
+    let is_as_expected = if is_measured { !is_blind } else { is_decided && objections.is_empty() };
+    let as_expected = cut.is_none() && is_as_expected;
     reasons.extend(objections);
     Judgement { format: FORMAT, verdict, as_expected, reasons, operations: count(facts), anomalies, checks }
+}
+
+/// Judges the history of a sweep: every anomaly with every example, and no guard (the sweep itself says what was exercised).
+/// What is missing is called so only where the drain was sound, as ever.
+pub fn judge_sweep(resolved: &Resolved, facts: &Facts) -> SweepJudgement {
+    let absence = Absence::of(facts);
+    let mut findings = findings(facts, &absence);
+    findings.sort_by_key(|finding| finding.kind);
+    let doubt = match &absence {
+        Absence::Unknown(reason) => Some(reason.clone()),
+        Absence::Decided | Absence::Deadline => cut_short(facts),
+    };
+    SweepJudgement { anomalies: anomalies(findings, &resolved.manifest.forbidden), doubt }
+}
+
+/// What a sweep's history shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweepJudgement {
+    /// Everything that was found.
+    pub anomalies: Vec<Anomaly>,
+    /// Why what is missing cannot be called so.
+    pub doubt: Option<String>,
 }
 
 /// What the families find, half of them beside the other half.

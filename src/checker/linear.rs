@@ -37,7 +37,7 @@ pub(super) fn check(facts: &Facts, chains: &Chains<'_>, is_counted: &[bool], abs
     let registers = claims.registers();
     let history = claims.history(&registers);
     let judgement = history.judge(&Options::default(), &Budget::unlimited());
-    let (mut broken, mut blamed) = (Tally::new(), 0);
+    let (mut broken, mut blamed) = (Tally::new(facts), 0);
     if judgement.anomalies.iter().any(|anomaly| anomaly.count > 0) {
         for &document in &registers {
             if let Some(contradiction) = claims.contradiction(document) {

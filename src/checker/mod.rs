@@ -31,4 +31,5 @@ mod story;
 pub mod verdict;
 mod version;
 
-pub use judge::judge;
+pub use expectation::objections;
+pub use judge::{SweepJudgement, judge, judge_sweep};

@@ -82,7 +82,7 @@ enum Clash<'facts> {
 }
 
 fn inconsistent(facts: &Facts, log: &Log<'_>) -> Finding {
-    let (mut clashes, mut told, mut was_seen_twice) = (Tally::new(), BTreeSet::new(), false);
+    let (mut clashes, mut told, mut was_seen_twice) = (Tally::new(facts), BTreeSet::new(), false);
     for sighting in &facts.again {
         let Some(record) = log.record(sighting.topic, sighting.partition, sighting.offset) else { continue };
         was_seen_twice = true;
@@ -130,7 +130,7 @@ fn nonmonotonic(facts: &Facts, log: &Log<'_>) -> Finding {
     if facts.schema.consumers.is_empty() {
         return Finding::not_checked(kind, NO_CONSUMER);
     }
-    let (mut late, mut is_exercised) = (Tally::new(), false);
+    let (mut late, mut is_exercised) = (Tally::new(facts), false);
     for sighting in facts.again.iter().filter(|sighting| sighting.event.is_some()) {
         if log.record(sighting.topic, sighting.partition, sighting.offset).is_none() {
             late.push(sighting.mark.line, Late::Read(sighting));

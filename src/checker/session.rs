@@ -118,8 +118,8 @@ impl<'facts> Sweep<'facts> {
             told,
             known: vec![None; chains.documents.len()],
             own: HashMap::new(),
-            stale: Tally::new(),
-            backwards: Tally::new(),
+            stale: Tally::new(facts),
+            backwards: Tally::new(facts),
             is_counted: vec![false; told.len()],
             is_exercised: Exercised::default(),
         }

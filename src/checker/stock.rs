@@ -32,7 +32,7 @@ fn attributed(facts: &Facts) -> Vec<Finding> {
         let reason = "no collection of the manifest says where a document names its operation";
         return kinds.into_iter().map(|kind| Finding::not_checked(kind, reason)).collect();
     }
-    let (mut lost, mut doubled, mut phantoms) = (Tally::new(), Tally::new(), Tally::new());
+    let (mut lost, mut doubled, mut phantoms) = (Tally::new(facts), Tally::new(facts), Tally::new(facts));
     for change in &facts.changes {
         let is_view = !facts.schema.collections[usize::from(change.collection)].consumers.is_empty();
         match change.owner {
@@ -121,7 +121,7 @@ fn quantities(facts: &Facts) -> Vec<Finding> {
     if facts.schema.collections.iter().all(|collection| collection.stock.is_none()) {
         return kinds.into_iter().map(|kind| Finding::not_checked(kind, "the manifest names no stock")).collect();
     }
-    let (mut oversold, mut negative) = (Tally::new(), Tally::new());
+    let (mut oversold, mut negative) = (Tally::new(facts), Tally::new(facts));
     // What there is by right: the initial quantity and what was added, less what was taken, in commit order.
     let mut rest: NameMap<(u16, Name), Number> = NameMap::default();
     for change in &facts.changes {

@@ -7,9 +7,6 @@ use serde_json::Value;
 /// The version of `verdict.json`.
 pub const FORMAT: u32 = 1;
 
-/// At most this many worked examples are stored for a kind of anomaly.
-pub const EXAMPLES_AT_MOST: usize = 16;
-
 /// What the history proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -144,7 +141,7 @@ pub struct Anomaly {
     pub count: u64,
     /// Whether the workload forbids it.
     pub forbidden: bool,
-    /// The first ones, at most [`EXAMPLES_AT_MOST`].
+    /// The first ones, at most [`EXAMPLES_AT_MOST`](crate::history::facts::EXAMPLES_AT_MOST).
     pub examples: Vec<Example>,
 }
 

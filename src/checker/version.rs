@@ -12,7 +12,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     if facts.schema.collections.iter().all(|collection| collection.version.is_none()) {
         return kinds.into_iter().map(|kind| Finding::not_checked(kind, NO_VERSION)).collect();
     }
-    let (mut gaps, mut regressions, mut duplicates) = (Tally::new(), Tally::new(), Tally::new());
+    let (mut gaps, mut regressions, mut duplicates) = (Tally::new(facts), Tally::new(facts), Tally::new(facts));
     for change in facts.changes.iter().filter(|change| change.is_judged) {
         let Some(before) = facts.before(change) else { continue };
         let (Some(from), Some(to)) = (before.version, change.version) else { continue };

@@ -3,6 +3,7 @@
 //! - [`exit`]: what an exit code means
 //! - [`run`]: `torn run` and `torn compare`
 //! - `matrix`: the runs of a scenario with a matrix
+//! - [`sweep`]: `torn sweep`, every place where a crash or a cut can fall
 //! - [`check`]: `torn check`, the same judgement from the stored history
 //! - `outside`: `torn check --model`, histories that others recorded
 //! - [`report`]: `torn report`, the pages again
@@ -11,7 +12,8 @@
 //! - [`stack`], `standing`, [`doctor`]: the local servers, installed and standing, and what this machine lacks
 //! - `judged`: from a stored run to everything that follows from its history
 //! - [`terminal`]: phases and the live line while a run goes on
-//! - `verdict_block`, `side_by_side`, `matrix_table`: what a run, a comparison and a matrix say at their end
+//! - `verdict_block`, `side_by_side`, `matrix_table`, `sweep_table`: what a run, a comparison, a matrix and a sweep say at
+//!   their end
 //! - `paper`: as wide as the terminal, coloured only there
 
 pub mod check;
@@ -30,6 +32,8 @@ pub mod run;
 mod side_by_side;
 pub mod stack;
 pub mod standing;
+pub mod sweep;
+mod sweep_table;
 pub mod terminal;
 mod verdict_block;
 
@@ -57,6 +61,8 @@ enum Command {
     Run(run::Arguments),
     /// Run every variant of one scenario under the same seed, load and faults, and write the page that compares them
     Compare(run::CompareArguments),
+    /// Try every place where a crash or a cut can fall in one operation, and say which are harmless
+    Sweep(sweep::Arguments),
     /// Judge a stored run again from its history alone, or (--model) operations that others recorded
     Check(check::Arguments),
     /// Write the report and the metrics of a stored run again
@@ -115,6 +121,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Run(arguments) => Box::pin(run::run(arguments)).await,
         Command::Compare(arguments) => Box::pin(run::compare(arguments)).await,
+        Command::Sweep(arguments) => Box::pin(sweep::run(arguments)).await,
         Command::Check(arguments) => check::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::List(arguments) => list::run(&arguments),

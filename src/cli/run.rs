@@ -123,7 +123,7 @@ async fn run_files(files: &[PathBuf], options: &Options) -> Result<Exit, Failure
 }
 
 /// The first Ctrl-C (or SIGTERM) ends the run in order; the second ends the process, and the guard ends the rest.
-async fn watch_for_interrupt(cancellation: CancellationToken) {
+pub(super) async fn watch_for_interrupt(cancellation: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).expect("a signal handler can be set");
     let mut wait = async || {
@@ -249,6 +249,7 @@ impl Invocation<'_> {
             cancellation: self.cancellation.clone(),
             kind: self.kind,
             standing: self.standing.as_ref(),
+            sweep: None,
         };
         let ended = Box::pin(runner::run(request)).await;
         drop(screen);
@@ -287,8 +288,23 @@ fn repeat_command(file: &Path, resolved: &Resolved, options: &Options) -> String
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
+/// `--seed` as an override.
+pub(super) fn read_seed(text: Option<&str>) -> Result<Option<Override>, Failure> {
+    let value = match text {
+        None => return Ok(None),
+        // Fits a TOML integer.
+        Some("fresh") => (rand::random::<u64>() >> 33).to_string(),
+        Some(text) if text.parse::<u64>().is_ok() => text.to_owned(),
+        Some(text) => {
+            let error = anyhow!("--seed {text}: expected a whole number, or \"fresh\" for one that is drawn");
+            return Err(Failure::usage(error));
+        }
+    };
+    Ok(Some(Override { key: "seed".to_owned(), value }))
+}
+
 /// A word as a shell reads it.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_./=:,+@%".contains(character);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()
@@ -300,18 +316,8 @@ fn quoted(word: &str) -> String {
 impl Options {
     /// The flags that change the scenario, as overrides of its keys.
     fn overrides(&self) -> Result<Vec<Override>, Failure> {
-        let mut overrides = Vec::new();
+        let mut overrides: Vec<Override> = read_seed(self.seed.as_deref())?.into_iter().collect();
         let mut add = |key: &str, value: String| overrides.push(Override { key: key.to_owned(), value });
-        match self.seed.as_deref() {
-            None => {}
-            // Fits a TOML integer.
-            Some("fresh") => add("seed", (rand::random::<u64>() >> 33).to_string()),
-            Some(text) if text.parse::<u64>().is_ok() => add("seed", text.to_owned()),
-            Some(text) => {
-                let error = anyhow!("--seed {text}: expected a whole number, or \"fresh\" for one that is drawn");
-                return Err(Failure::usage(error));
-            }
-        }
         self.rate.iter().for_each(|rate| add("load.rate", rate.to_string()));
         self.duration.iter().for_each(|duration| add("load.duration", format!("\"{duration}\"")));
         self.repeat.iter().for_each(|times| add("matrix.repeat", times.to_string()));
@@ -325,7 +331,7 @@ impl Options {
     }
 }
 
-fn select(variants: Vec<Resolved>, names: &[String]) -> Result<Vec<Resolved>, Failure> {
+pub(super) fn select(variants: Vec<Resolved>, names: &[String]) -> Result<Vec<Resolved>, Failure> {
     let name = |resolved: &Resolved| cell(resolved).map_or(&resolved.variant().name, |cell| &cell.variant).clone();
     let mut known: Vec<String> = Vec::new();
     for name in variants.iter().map(name) {

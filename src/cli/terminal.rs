@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 
 use crate::history::entry::PhaseName;
-use crate::run::event::{Event, Live, Observer};
+use crate::run::event::{Event, Live, Observer, Swept};
 
 /// How often the live line is drawn on a terminal.
 const DRAW_EVERY: Duration = Duration::from_millis(250);
@@ -102,6 +102,11 @@ impl State {
                 }
             }
             Event::Load(live) => *self.live.lock().unwrap_or_else(PoisonError::into_inner) = Some(live),
+            Event::Sweep(Swept { done, total, elapsed, point }) => {
+                let left = elapsed.as_secs_f64() / done.max(1) as f64 * (total - done) as f64;
+                let left = if done == 0 { String::new() } else { format!(", about {left:.0} s left") };
+                self.message(&format!("{}/{total} points{left}: {point}", done + 1));
+            }
             Event::Draining(what) => self.message(&format!("waiting until nothing can still arrive: {what}")),
             Event::Remark(remark) => {
                 let remark = format!("  {:>6.1} s  note: {remark}", self.began.elapsed().as_secs_f64());

@@ -11,6 +11,7 @@ pub use torn_scan::word::{ChangeKind, Outcome, Part};
 
 pub use super::cluster::{ClusterEvent, ClusterStep};
 pub use super::sample::{MongodbSample, ProcessSample, Sample};
+pub use super::wire::{Strike, WireMessage, WireSample};
 
 /// The version of the history's format, in `run.json` and in the first line.
 pub const FORMAT: u32 = 1;
@@ -38,6 +39,10 @@ pub enum Entry {
     Record(Record),
     /// A fault was asked for, confirmed, healed, ….
     Fault(FaultEvent),
+    /// A sweep struck at a message.
+    Strike(Strike),
+    /// A tap saw a message of a recorded operation.
+    Wire(WireMessage),
     /// Something happened to a process.
     Process(ProcessEvent),
     /// A cluster did something by itself: an election, another leader, a rollback.

@@ -256,9 +256,14 @@ impl Fault {
     }
 }
 
+/// The most examples of one kind of anomaly that are told.
+pub const EXAMPLES_AT_MOST: usize = 16;
+
 /// Everything that checkers work on.
 #[derive(Debug)]
 pub struct Facts {
+    /// How many examples of each anomaly are told: [`EXAMPLES_AT_MOST`], unless somebody needs all.
+    pub examples_at_most: usize,
     /// The manifest, compiled.
     pub schema: Schema,
     /// Every text.

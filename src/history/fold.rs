@@ -12,7 +12,8 @@ use super::activity::Activity;
 use super::digest::Sheet;
 use super::entry::{self, Entry, Outcome};
 use super::facts::{
-    Completion, DeclaredEffect, DeclaredEvent, Facts, Fault, Mark, NO_OPERATION, Operation, Owner, Record, Unreadable,
+    Completion, DeclaredEffect, DeclaredEvent, EXAMPLES_AT_MOST, Facts, Fault, Mark, NO_OPERATION, Operation, Owner,
+    Record, Unreadable,
 };
 use super::final_read::FinalReads;
 use super::group::Grouping;
@@ -72,6 +73,7 @@ impl Fold {
             row: Vec::new(),
             declaration: Declaration::default(),
             facts: Facts {
+                examples_at_most: EXAMPLES_AT_MOST,
                 nothing: names.intern(""),
                 schema,
                 names,
@@ -149,6 +151,8 @@ impl Fold {
             Entry::Drain(drain) => self.facts.drain = Some(drain),
             Entry::End(end) => self.facts.end = Some(end),
             Entry::Run(_)
+            | Entry::Strike(_)
+            | Entry::Wire(_)
             | Entry::Invoke(_)
             | Entry::Complete(_)
             | Entry::Change(_)

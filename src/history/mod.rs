@@ -1,7 +1,7 @@
 //! The append-only file of one run, and the statements that checkers work on.
 //!
 //! In reading order:
-//! - [`entry`], [`sample`], [`cluster`]: what a line may say
+//! - [`entry`], [`sample`], [`cluster`], [`wire`]: what a line may say
 //! - [`recorder`]: the one writer; flushed so that a killed harness loses at most the last second
 //! - [`reader`]: lines back to entries, streaming; a truncated or foreign file is said, not guessed at
 //! - `digest`: lines, through [`torn_scan`], and entries to the items that facts are made of
@@ -35,5 +35,6 @@ pub mod reading;
 pub mod recorder;
 pub mod sample;
 pub mod schema;
+pub mod wire;
 
 pub use torn_scan::name;

@@ -106,6 +106,20 @@ impl Obligations {
         self.pending_rows.len() as u64
     }
 
+    /// Whether an operation has taken effect, and everything that follows from it has arrived everywhere.
+    pub fn has_come_through(&self, operation: &str) -> bool {
+        let promise = self.names.find(operation).and_then(|id| self.promise_by_key.get(&id));
+        let Some(promise) = promise.map(|&promise| &self.promises[promise as usize]) else { return false };
+        let has_arrived = |(topic, event): (u16, &Event)| {
+            let consumers = self.schema.consumers.iter().enumerate();
+            let mut consumers = consumers.filter(|(_, consumer)| requires(consumer, topic));
+            event.is_recorded && consumers.all(|(place, _)| event.applied & (1 << place) != 0)
+        };
+        let mut own = self.event_by_key.iter().filter(|((_, operation, ..), _)| *operation == promise.id);
+        promise.events.is_empty()
+            && own.all(|((topic, ..), &place)| has_arrived((*topic, &self.events[place as usize])))
+    }
+
     fn invoke(&mut self, invoke: &Invoke) {
         let Some(kind) = self.schema.kind(&invoke.kind) else { return };
         let id = self.names.intern(&invoke.operation);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::entry::Nanos;
+use super::wire::WireSample;
 
 /// What was measured at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ pub struct Sample {
     /// Operations under way.
     #[serde(default)]
     pub in_flight: u64,
+    /// What the taps have counted since the run began, by link (`api-1 → mongodb`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub wire: BTreeMap<String, WireSample>,
 }
 
 /// A part of `serverStatus`.

@@ -123,6 +123,8 @@ impl<'a> Tally<'a> {
             Entry::Sample(sample) => self.samples.push(sample),
             Entry::End(end) => self.end = Some(end),
             Entry::Run(_)
+            | Entry::Strike(_)
+            | Entry::Wire(_)
             | Entry::Attempt(_)
             | Entry::Document(_)
             | Entry::Collection(_)

@@ -2,6 +2,7 @@
 //! a table's cell nor become a link.
 
 pub mod matrix;
+pub mod sweep;
 
 use std::fmt::Write;
 

@@ -5,6 +5,7 @@
 //! - [`write`]: which files a run and a comparison leave
 //! - [`sentence`]: figures and findings in plain words
 //! - [`matrix`]: the table of a matrix, and `matrix.json`
+//! - [`sweep`]: a sweep in words and as a sequence diagram
 //! - [`plot`]: SVG, legible in light and dark
 //! - [`html`]: `report.html`, `comparison.html`
 //! - [`markdown`]: `summary.md` for a CI job's page
@@ -20,6 +21,7 @@ pub mod markdown;
 pub mod matrix;
 pub mod plot;
 pub mod sentence;
+pub mod sweep;
 pub mod write;
 
-pub use write::{ReportError, RunReport, write_comparison, write_matrix, write_run};
+pub use write::{ReportError, RunReport, write_comparison, write_matrix, write_run, write_sweep};

@@ -9,10 +9,11 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::matrix::MatrixTable;
-use super::{html, json, junit, markdown, plot};
+use super::{html, json, junit, markdown, plot, sweep};
 use crate::checker::verdict::Judgement;
 use crate::metrics::{Measurement, Metrics, latency_log};
 use crate::store::{RunFile, RunFolder, ScenarioFolder};
+use crate::sweep::table::Sweep;
 
 /// Why a report cannot be written.
 #[derive(Debug, Error)]
@@ -87,6 +88,18 @@ pub fn write_matrix(folder: &ScenarioFolder, table: &MatrixTable, suites: &junit
     write(&folder.summary(), markdown::matrix::summary(table).as_bytes())?;
     write(&folder.matrix_markdown(), markdown::matrix::table(table).as_bytes())?;
     write(&folder.matrix_html(), html::matrix::page(table).as_bytes())
+}
+
+/// Writes `sweep.json`, `sweep.html`, `sweep.md`, `summary.md` and `junit.xml`.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_sweep(folder: &ScenarioFolder, table: &Sweep) -> Result<(), ReportError> {
+    write(&folder.sweep_json(), json::pretty(table).as_bytes())?;
+    write(&folder.junit(), sweep::junit::report(table).as_bytes())?;
+    write(&folder.summary(), markdown::sweep::summary(table).as_bytes())?;
+    write(&folder.sweep_markdown(), markdown::sweep::table(table).as_bytes())?;
+    write(&folder.sweep_html(), html::sweep::page(table).as_bytes())
 }
 
 fn write_latency_log(folder: &RunFolder, run: &RunFile, measurement: &Measurement) -> Result<(), ReportError> {

@@ -15,9 +15,10 @@ use super::context::{Context, Cut};
 use super::event::Observer;
 use super::host;
 use super::names::Names;
-use super::phases;
+use super::phases::{self, Played};
 use super::stage::Stage;
 use super::standing::Standing;
+use super::sweep::Tried;
 use crate::environment::Kind;
 use crate::history::entry::{End, Entry, FORMAT, Header};
 use crate::history::obligation::Obligations;
@@ -25,6 +26,7 @@ use crate::history::recorder::{Clock, Recorder};
 use crate::process::{ProcessError, Supervisor};
 use crate::scenario::resolved::Resolved;
 use crate::store::{self, RunFile, RunFolder, StoreError};
+use crate::sweep::order::SweepOrder;
 
 /// One run, asked for.
 pub struct RunRequest<'a> {
@@ -44,6 +46,8 @@ pub struct RunRequest<'a> {
     pub kind: &'a Kind,
     /// Servers that it shares with other runs; else it has its own.
     pub standing: Option<&'a Standing>,
+    /// What to sweep, instead of a load.
+    pub sweep: Option<&'a SweepOrder>,
 }
 
 /// How a stored run ended.
@@ -51,6 +55,8 @@ pub struct RunRequest<'a> {
 pub struct Ended {
     /// Why the harness or its environment failed: there is a history, but no verdict to rely on.
     pub failure: Option<String>,
+    /// What a sweep tried, if it came to its end.
+    pub tried: Option<Tried>,
 }
 
 /// Why nothing was stored.
@@ -95,6 +101,7 @@ pub async fn run(request: RunRequest<'_>) -> Result<Ended, RunError> {
         observer: request.observer,
         cancellation: request.cancellation,
         standing: request.standing,
+        sweep: request.sweep,
         kind: request.kind.clone(),
     };
     let mut stage = Stage::new(supervisor);
@@ -111,9 +118,9 @@ pub async fn run(request: RunRequest<'_>) -> Result<Ended, RunError> {
             down = down.and(ended);
         }
     }
-    let (planned, cut) = match played {
-        Ok(planned) => (planned, None),
-        Err(cut) => (None, Some(cut)),
+    let (planned, tried, cut) = match played {
+        Ok(Played { planned, tried }) => (planned, tried, None),
+        Err(cut) => (None, None, Some(cut)),
     };
     let mut failure = cut.as_ref().and_then(Cut::failure);
     failure = failure.or_else(|| down.err().map(|error| format!("failed to take the run down: {error:#}")));
@@ -124,7 +131,7 @@ pub async fn run(request: RunRequest<'_>) -> Result<Ended, RunError> {
     {
         failure = Some(format!("failed to write the history: {error}; what is there can be checked, and is unknown"));
     }
-    Ok(Ended { failure })
+    Ok(Ended { failure, tried })
 }
 
 fn run_file(request: &RunRequest<'_>, started: OffsetDateTime) -> RunFile {

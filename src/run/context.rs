@@ -14,6 +14,7 @@ use crate::history::entry::{Entry, Phase, PhaseName};
 use crate::history::obligation::Obligations;
 use crate::history::recorder::Recorder;
 use crate::scenario::resolved::Resolved;
+use crate::sweep::order::SweepOrder;
 
 /// What every phase knows.
 pub(super) struct Context<'a> {
@@ -28,6 +29,8 @@ pub(super) struct Context<'a> {
     pub(super) kind: Kind,
     /// Servers that several runs share.
     pub(super) standing: Option<&'a Standing>,
+    /// What is swept, instead of a load.
+    pub(super) sweep: Option<&'a SweepOrder>,
 }
 
 impl Context<'_> {

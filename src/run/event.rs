@@ -12,10 +12,25 @@ pub enum Event {
     Phase(PhaseName),
     /// The load began; the function tells how it stands at any moment.
     Load(Arc<dyn Fn() -> Live + Send + Sync>),
+    /// A sweep goes on to its next point.
+    Sweep(Swept),
     /// The drain waits for this.
     Draining(String),
     /// Something a person should know now: a fault that failed, a service that ended by itself.
     Remark(String),
+}
+
+/// How a sweep stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swept {
+    /// Tries that are over.
+    pub done: usize,
+    /// Tries in all.
+    pub total: usize,
+    /// Since the first.
+    pub elapsed: Duration,
+    /// The point that is tried now, in words.
+    pub point: String,
 }
 
 /// How the load stands.

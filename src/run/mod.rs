@@ -5,11 +5,13 @@
 //! - `phases`: what happens in between
 //! - `context`: what every phase knows, and why a run may be cut short
 //! - `wiring`: addresses and templates, for links, services, witnesses and clients
+//! - `wire`: what the taps have counted
 //! - `stage`: everything that is up while a run goes on, and how it comes down
 //! - [`standing`]: servers that several runs share
 //! - [`ground`]: servers that somebody else runs: what is possible on them, and what a run takes away again
 //! - `names`: the run's own database, topics and consumer groups
 //! - `processes`: kill, restart, pause and resume by name, for the nemesis
+//! - [`sweep`]: in place of load and faults, every point of one operation
 //! - `drain`: when absence may be judged
 //! - `host`: the machine, for `run.json`
 //! - [`event`]: what a run tells whoever watches it
@@ -27,6 +29,8 @@ mod phases;
 mod processes;
 mod stage;
 pub mod standing;
+pub mod sweep;
+mod wire;
 mod wiring;
 
 pub use conduct::{Ended, RunError, RunRequest, run};

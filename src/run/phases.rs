@@ -14,16 +14,17 @@ use super::ground;
 use super::processes::Processes;
 use super::stage::Stage;
 use super::standing::Up;
-use super::wiring;
+use super::sweep::{self, Tried};
+use super::{wire, wiring};
 use crate::fault::{FaultLog, Nemesis, Schedule, Stops};
-use crate::history::entry::{DrainEnd, Entry, PhaseName};
+use crate::history::entry::{DrainEnd, Entry, PhaseName, WireSample};
 use crate::load::arrivals::load_duration;
 use crate::load::progress::Progress;
 use crate::load::{self, LoadSpec, LoadSummary};
 use crate::process::UnexpectedExit;
 use crate::scenario::plan::Plan;
 use crate::service::Services;
-use crate::witness::{Gauges, Witnesses};
+use crate::witness::{Gauges, Sampler, Witnesses};
 
 /// From here to the first arrival: time to open connections.
 const LEAD: Duration = Duration::from_millis(300);
@@ -40,12 +41,21 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked whether the history can still be written.
 const LOOK_AT_HISTORY_EVERY: Duration = Duration::from_millis(250);
 
-/// Plays all phases; the number of operations planned for the measured load, where that is known.
+/// What was played to the end.
+#[derive(Debug, Default)]
+pub(super) struct Played {
+    /// Operations planned for the measured load, where that is known.
+    pub(super) planned: Option<u64>,
+    /// What a sweep tried.
+    pub(super) tried: Option<Tried>,
+}
+
+/// Plays all phases.
 pub(super) async fn play(
     context: &Context<'_>,
     stage: &mut Stage,
     exits: mpsc::Receiver<UnexpectedExit>,
-) -> Result<Option<u64>, Cut> {
+) -> Result<Played, Cut> {
     let failed = watch_for_failure(context, exits);
     // Biased: a failure is told as what it is, not as what it leads to. The phases stop where they are; the stage
     // comes down in order.
@@ -56,12 +66,19 @@ pub(super) async fn play(
     }
 }
 
-async fn phases(context: &Context<'_>, stage: &mut Stage) -> Result<Option<u64>, Cut> {
+async fn phases(context: &Context<'_>, stage: &mut Stage) -> Result<Played, Cut> {
     let resolved = &context.resolved;
     let plan = Arc::new(Plan::new(resolved)?);
     let schedule = Schedule::plan(resolved, load_duration(&resolved.scenario.load))?;
     Box::pin(unless_cancelled(context, set_up(context, stage, &plan))).await?;
-    let summary = load_and_faults(context, stage, plan, schedule).await?;
+    let (planned, tried, is_cut) = if let Some(order) = context.sweep {
+        (context.observer)(Event::Phase(PhaseName::Load));
+        stage.sampler = Some(Arc::new(sampler(context, stage, &Arc::default())?));
+        (None, Some(Box::pin(sweep::sweep(context, stage, plan, order)).await?), false)
+    } else {
+        let summary = load_and_faults(context, stage, plan, schedule).await?;
+        (summary.planned, None, summary.cancelled)
+    };
 
     context.enter(PhaseName::Drain);
     if let Some(links) = &stage.links {
@@ -92,10 +109,10 @@ async fn phases(context: &Context<'_>, stage: &mut Stage) -> Result<Option<u64>,
     } else {
         false
     };
-    if cut || summary.cancelled || context.cancellation.is_cancelled() {
+    if cut || is_cut || context.cancellation.is_cancelled() {
         return Err(Cut::Interrupted);
     }
-    Ok(summary.planned)
+    Ok(Played { planned, tried })
 }
 
 /// Servers, links, witnesses, services.
@@ -112,6 +129,7 @@ async fn set_up(context: &Context<'_>, stage: &mut Stage, plan: &Plan) -> Result
     let environment = Arc::clone(&up.environment);
     stage.environment = Some(up.environment);
     stage.links = up.links;
+    stage.taps = up.taps;
 
     context.enter(PhaseName::Setup);
     let spec = wiring::witness_spec(context, &environment, plan)?;
@@ -137,9 +155,7 @@ async fn load_and_faults(
 ) -> Result<LoadSummary, Cut> {
     let scenario = &context.resolved.scenario;
     let progress = Arc::new(Progress::default());
-    let witnesses = stage.witnesses.as_ref().expect("the stage is set");
-    let gauges = Gauges { processes: usage_of(stage), in_flight: in_flight_of(&progress, context) };
-    let sampler = Arc::new(witnesses.sampler(SAMPLE_EVERY, gauges)?);
+    let sampler = Arc::new(sampler(context, stage, &progress)?);
     stage.sampler = Some(Arc::clone(&sampler));
 
     let start = context.recorder.now() + u64::try_from(LEAD.as_nanos()).expect("short");
@@ -156,7 +172,7 @@ async fn load_and_faults(
     let (striking, faults) = match (&stage.links, &stage.environment, &stage.services) {
         (Some(links), Some(environment), Some(services)) => {
             let (environment, services) = (Arc::clone(environment), Arc::clone(services));
-            let roles = witnesses.roles();
+            let roles = stage.witnesses.as_ref().expect("the stage is set").roles();
             let processes = Arc::new(Processes { environment, services, sampler, roles });
             let (nemesis, faults) = Nemesis::new(links.clone(), processes, context.recorder.clone());
             let stops = stops.clone();
@@ -193,9 +209,21 @@ fn tell_faults(context: &Context<'_>, log: &FaultLog) -> Result<(), Cut> {
     Ok(())
 }
 
+fn sampler(context: &Context<'_>, stage: &Stage, progress: &Arc<Progress>) -> Result<Sampler, Cut> {
+    let witnesses = stage.witnesses.as_ref().expect("the stage is set");
+    let gauges =
+        Gauges { processes: usage_of(stage), in_flight: in_flight_of(progress, context), wire: wire_of(stage) };
+    Ok(witnesses.sampler(SAMPLE_EVERY, gauges)?)
+}
+
 fn usage_of(stage: &Stage) -> Arc<dyn Fn() -> BTreeMap<String, crate::history::entry::ProcessSample> + Send + Sync> {
     let pids = Arc::clone(&stage.pids);
     Arc::new(move || Stage::usage(&pids))
+}
+
+fn wire_of(stage: &Stage) -> Arc<dyn Fn() -> BTreeMap<String, WireSample> + Send + Sync> {
+    let taps = stage.taps.clone();
+    Arc::new(move || taps.as_ref().map(|taps| wire::samples(taps)).unwrap_or_default())
 }
 
 fn in_flight_of(progress: &Arc<Progress>, context: &Context<'_>) -> Arc<dyn Fn() -> u64 + Send + Sync> {

@@ -12,6 +12,7 @@ use super::ground;
 use crate::environment::Environment;
 use crate::history::entry::{PhaseName, ProcessSample};
 use crate::link::Links;
+use crate::link::tap::Taps;
 use crate::process::{Supervisor, usage};
 use crate::service::Services;
 use crate::witness::{Sampler, Witnesses};
@@ -32,6 +33,7 @@ pub(super) struct Stage {
     /// Whether the servers stay up for further runs; then this one leaves nothing of its own in them.
     pub(super) is_shared: bool,
     pub(super) links: Option<Links>,
+    pub(super) taps: Option<Arc<Taps>>,
     pub(super) witnesses: Option<Witnesses>,
     pub(super) sampler: Option<Arc<Sampler>>,
     pub(super) services: Option<Arc<Services>>,
@@ -47,6 +49,7 @@ impl Stage {
             environment: None,
             is_shared: false,
             links: None,
+            taps: None,
             witnesses: None,
             sampler: None,
             services: None,

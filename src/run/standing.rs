@@ -9,7 +9,8 @@ use tokio::sync::Mutex;
 use super::context::{Context, Cut};
 use super::wiring;
 use crate::environment::{Environment, Kind, Needs};
-use crate::link::Links;
+use crate::link::tap::Taps;
+use crate::link::{Link, Links};
 use crate::process::Supervisor;
 use crate::scenario::resolved::Resolved;
 
@@ -34,6 +35,7 @@ struct State {
 pub(super) struct Up {
     pub(super) environment: Arc<Environment>,
     pub(super) links: Option<Links>,
+    pub(super) taps: Option<Arc<Taps>>,
 }
 
 impl Up {
@@ -42,10 +44,17 @@ impl Up {
         let environment = Arc::new(Environment::up(needs, supervisor).await?);
         let mut specs = environment.link_specs();
         specs.extend(wiring::client_links(&environment, resolved)?);
-        let links =
-            if specs.is_empty() { None } else { Some(Links::create(environment.toxiproxy_api()?, specs).await?) };
+        let taps = match resolved.iter().any(|resolved| resolved.scenario.tap) {
+            true => Some(Arc::new(Taps::start(specs.iter().map(wiring::tap_spec).collect()).await?)),
+            false => None,
+        };
+        let tap = |link: &Link| taps.as_ref().and_then(|taps| taps.address(link));
+        let links = match specs.is_empty() {
+            true => None,
+            false => Some(Links::create_through(environment.toxiproxy_api()?, specs, tap).await?),
+        };
         environment.serve().await?;
-        Ok(Self { environment, links })
+        Ok(Self { environment, links, taps })
     }
 }
 
@@ -127,8 +136,8 @@ impl Standing {
 impl State {
     async fn down(&mut self) -> anyhow::Result<()> {
         let stopped = match self.up.take() {
-            Some(Up { environment, links }) => {
-                drop(links);
+            Some(Up { environment, links, taps }) => {
+                drop((links, taps));
                 match Arc::into_inner(environment) {
                     Some(environment) => environment.down().await,
                     // A run that was cut short still holds it; the guard ends what it cannot.

@@ -9,6 +9,7 @@ use super::context::{Context, Cut};
 use super::stage::Stage;
 use crate::environment::external::External;
 use crate::environment::{ClientPath, Environment, Kind, Needs};
+use crate::link::tap::{Protocol, TapSpec};
 use crate::link::topology::Topology;
 use crate::link::{CLIENTS, Link, LinkSpec};
 use crate::load::Target;
@@ -199,4 +200,15 @@ pub(super) fn witness_spec(context: &Context<'_>, environment: &Environment, pla
         None
     };
     Ok(WitnessSpec { mongodb, kafka, start_within: WITNESS_WITHIN })
+}
+
+/// The tap for a link. Clients speak HTTP with services, which is not read.
+pub(super) fn tap_spec(spec: &LinkSpec) -> TapSpec {
+    let protocol = match spec.link.dialled() {
+        server if server.starts_with(Node::Mongodb.name()) => Protocol::Mongodb,
+        server if server.starts_with(Node::Kafka.name()) && !spec.link.server.contains(':') => Protocol::Kafka,
+        _ => Protocol::Unread,
+    };
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    TapSpec { link: spec.link.clone(), listen, upstream: spec.upstream, protocol }
 }

@@ -230,6 +230,21 @@ impl ScenarioFolder {
         self.path.join("matrix.md")
     }
 
+    /// The points of a sweep, for people; in the place of the comparison.
+    pub fn sweep_html(&self) -> PathBuf {
+        self.path.join("sweep.html")
+    }
+
+    /// The same as data.
+    pub fn sweep_json(&self) -> PathBuf {
+        self.path.join("sweep.json")
+    }
+
+    /// The same for a page of documentation.
+    pub fn sweep_markdown(&self) -> PathBuf {
+        self.path.join("sweep.md")
+    }
+
     /// For CI.
     pub fn junit(&self) -> PathBuf {
         self.path.join("junit.xml")

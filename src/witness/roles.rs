@@ -70,6 +70,18 @@ impl Roles {
         self.replica_set("roll its oplog over")?.roll_oplog(deadline.into()).await
     }
 
+    /// Ends these sessions and their open transactions, as the server would do by itself at the end of
+    /// `transactionLifetimeLimitSeconds`: who began them is dead.
+    ///
+    /// # Errors
+    /// When no server does so before the deadline.
+    pub async fn end_sessions(&self, sessions: &[[u8; 16]], deadline: Instant) -> Result<(), WitnessError> {
+        match &self.mongodb {
+            Some(mongodb) if !sessions.is_empty() => mongodb.end_sessions(sessions, deadline.into()).await,
+            _ => Ok(()),
+        }
+    }
+
     /// Waits until the cluster is whole: one primary and all others following it; every broker answering, with the same
     /// leaders and every replica of the run's topics in sync.
     ///

@@ -14,7 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::journal::Journal;
 use super::kafka::{GroupProbe, GroupSample};
 use super::mongodb::{Backlog, Connection, Statuses};
-use crate::history::entry::{Entry, MongodbSample, ProcessSample, Sample};
+use crate::history::entry::{Entry, MongodbSample, ProcessSample, Sample, WireSample};
 
 /// How long a server may take to answer for one sample.
 const ANSWER_AT_MOST: Duration = Duration::from_millis(800);
@@ -26,6 +26,8 @@ pub struct Gauges {
     pub processes: Arc<dyn Fn() -> BTreeMap<String, ProcessSample> + Send + Sync>,
     /// Operations under way.
     pub in_flight: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// What the taps have counted, by link.
+    pub wire: Arc<dyn Fn() -> BTreeMap<String, WireSample> + Send + Sync>,
 }
 
 /// Records samples until it is stopped.
@@ -101,6 +103,7 @@ impl Probe {
             committed,
             processes: (self.gauges.processes)(),
             in_flight: (self.gauges.in_flight)(),
+            wire: (self.gauges.wire)(),
         };
         self.journal.tell(Entry::Sample(sample.clone()));
         sample

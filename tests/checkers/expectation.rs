@@ -1,9 +1,11 @@
 //! What a variant expects, held against what came out.
 
+use indexmap::IndexMap;
 use tornwrite::checker::judge;
 use tornwrite::checker::verdict::{AnomalyKind, Judgement, Verdict};
-use tornwrite::history::entry::Entry;
+use tornwrite::history::entry::{Entry, WitnessEvent, WitnessStep};
 use tornwrite::scenario::file::Expectation;
+use tornwrite::scenario::matrix::Cell;
 
 use crate::builder::{History, facts, resolved, valid_start};
 
@@ -89,4 +91,36 @@ fn a_history_cut_short_is_never_as_expected_and_lists_what_presence_shows() {
         assert_eq!(judgement.anomalies[0].kind, AnomalyKind::DuplicateEffect);
         assert!(judgement.reasons[0].contains("cut short"), "{:?}", judgement.reasons);
     }
+}
+
+/// The verdict of a matrix's cell of which nobody said what must come out.
+fn measured(entries: &[Entry]) -> Judgement {
+    let mut resolved = resolved();
+    let cell = Cell { values: IndexMap::new(), variant: "one".to_owned(), is_judged: false };
+    resolved.scenario.variant[0].cell = Some(cell);
+    judge(&resolved, &facts(&resolved, entries))
+}
+
+#[test]
+fn a_cell_that_is_only_measured_may_hold_anything_but_must_have_been_seen() {
+    let mut history = valid_start();
+    doubles_an_effect(&mut history);
+    let entries = history.ends();
+    let judgement = measured(&entries);
+    assert_eq!((judgement.verdict, judgement.as_expected), (Verdict::Invalid, true));
+
+    let lost = WitnessEvent {
+        at: 1,
+        witness: "kafka".to_owned(),
+        event: WitnessStep::Lost,
+        detail: Some("a topic was deleted".to_owned()),
+    };
+    let mut blind = entries;
+    blind.insert(2, Entry::Witness(lost));
+    let judgement = measured(&blind);
+    assert_eq!((judgement.verdict, judgement.as_expected), (Verdict::Unknown, false));
+    assert!(
+        judgement.anomalies.iter().any(|anomaly| anomaly.kind == AnomalyKind::DuplicateEffect),
+        "what presence shows is listed"
+    );
 }

@@ -6,3 +6,4 @@ mod figures;
 mod files;
 mod matrix;
 mod sample;
+mod sweep;

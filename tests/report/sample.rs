@@ -279,6 +279,7 @@ impl Made {
             committed: BTreeMap::new(),
             processes,
             in_flight: if is_away && self.write == Write::DualWrite { 320 } else { 2 },
+            wire: BTreeMap::new(),
         };
         self.push(at, Entry::Sample(sample));
     }

@@ -35,7 +35,10 @@ fn cells(table: &MatrixTable, columns: &[Column]) -> Markup {
         table {
             thead { tr {
                 @for column in columns {
-                    th scope="col" .number[column.is_number()] .wide[matches!(column, Column::Anomaly(_))] { (column.title()) }
+                    th scope="col" .number[column.is_number()] .wide[matches!(column, Column::Anomaly(_))] {
+                        // Long names of axes may be broken, or a table of many axes is wider than its page.
+                        @for (place, part) in column.title().split('_').enumerate() { @if place > 0 { "_" wbr; } (part) }
+                    }
                 }
                 th scope="col" { @if table.repeat > 1 { "runs" } @else { "run" } }
             } }

@@ -5,6 +5,7 @@
 //! - [`run`]: the page `report.html`
 //! - [`comparison`]: the page `comparison.html`
 //! - [`matrix`]: the page `matrix.html`
+//! - [`sweep`]: the page `sweep.html`
 //! - [`stage`]: the load stage by stage, in both pages
 //! - [`story`]: an anomaly, step by step
 //! - [`table`]: the tables of a run
@@ -16,4 +17,5 @@ pub mod page;
 pub mod run;
 pub mod stage;
 pub mod story;
+pub mod sweep;
 pub mod table;

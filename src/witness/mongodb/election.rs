@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::spec::BinarySubtype;
+use mongodb::bson::{Binary, Document, doc};
 use mongodb::error::{Error, ErrorKind};
 use tokio::time::Instant;
 
@@ -91,6 +92,27 @@ impl Connection {
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// Ends sessions on every member, with their open transactions.
+    pub(in crate::witness) async fn end_sessions(
+        &self,
+        sessions: &[[u8; 16]],
+        deadline: Instant,
+    ) -> Result<(), WitnessError> {
+        let ids: Vec<Document> = sessions
+            .iter()
+            .map(|id| doc! { "id": Binary { subtype: BinarySubtype::Uuid, bytes: id.to_vec() } })
+            .collect();
+        for member in self.members() {
+            let failed = |reason: String| WitnessError::Election {
+                doing: format!("end sessions of a killed client on {}", member.name),
+                reason,
+            };
+            let ended = tokio::time::timeout_at(deadline, member.admin(doc! { "killSessions": &ids })).await;
+            ended.map_err(|_| failed("it did not answer".to_owned()))?.map_err(|error| failed(error.to_string()))?;
+        }
+        Ok(())
     }
 
     /// Makes a member stand for election until it has won.

@@ -17,7 +17,11 @@ use super::stack::{Server, client, kafka, mongod};
 
 fn gauges() -> Gauges {
     let used = ProcessSample { cpu_ms: 12, rss: 34 };
-    Gauges { processes: Arc::new(move || BTreeMap::from([("api-1".to_owned(), used)])), in_flight: Arc::new(|| 5) }
+    Gauges {
+        processes: Arc::new(move || BTreeMap::from([("api-1".to_owned(), used)])),
+        in_flight: Arc::new(|| 5),
+        wire: Arc::new(BTreeMap::new),
+    }
 }
 
 /// Commits an offset of the group, as a consumer of it would.

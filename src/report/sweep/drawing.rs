@@ -1,0 +1,84 @@
+//! The strokes of a sweep's diagram. Their colours are classes of the page's style, so that light, dark and paper differ.
+
+use maud::{Markup, html};
+
+use super::layout::{ANSWER, REQUEST, ROW, Row};
+use super::words;
+use crate::sweep::point::Action;
+use crate::sweep::table::CellVerdict;
+
+/// Length and half the width of an arrow's head.
+const HEAD: (f64, f64) = (7.0, 3.5);
+
+/// A number as a drawing needs it.
+pub fn rounded(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+/// An arrow from one lifeline to another.
+pub fn arrow(class: &str, from: f64, to: f64, y: f64) -> Markup {
+    let (length, half) = HEAD;
+    let back = if to > from { to - length } else { to + length };
+    let points = format!(
+        "{},{} {},{} {},{}",
+        rounded(to),
+        rounded(y),
+        rounded(back),
+        rounded(y - half),
+        rounded(back),
+        rounded(y + half)
+    );
+    html! {
+        g class=(class) {
+            line x1=(rounded(from)) x2=(rounded(back)) y1=(rounded(y)) y2=(rounded(y)) {}
+            polygon points=(points) {}
+        }
+    }
+}
+
+/// Where in the sequence an action falls: on the way, or on the process that sent the request.
+pub fn place(action: Action, row: &Row) -> (f64, f64) {
+    let on_the_way = f64::midpoint(row.client, row.server);
+    let (request, answer) = (row.top + REQUEST, row.top + ANSWER);
+    match action {
+        Action::DropRequest => (on_the_way, request),
+        Action::DropAnswer => (on_the_way, answer),
+        Action::KillBefore => (row.client, row.top + 8.0),
+        Action::KillAfterRequest => (row.client, f64::midpoint(request, answer)),
+        Action::KillAfterAnswer => (row.client, row.top + ROW - 1.5),
+    }
+}
+
+/// A cross where something harmful falls.
+pub fn cross((x, y): (f64, f64)) -> Markup {
+    let arms = format!("M{0} {1}l4.4 4.4m0 -4.4l-4.4 4.4", rounded(x - 2.2), rounded(y - 2.2));
+    html! {
+        g class="cross" {
+            circle cx=(rounded(x)) cy=(rounded(y)) r="4.8" {}
+            path d=(arms) {}
+        }
+    }
+}
+
+/// A cell: its colour, and its sign for who does not see that.
+pub fn cell(verdict: CellVerdict, hatch: &str, x: f64, y: f64, width: f64, height: f64) -> Markup {
+    let fill = (verdict == CellVerdict::Unknown).then(|| format!("fill:url(#{hatch})"));
+    html! {
+        rect class=(words::word(verdict)) style=[fill] x=(rounded(x)) y=(rounded(y)) width=(rounded(width)) height=(rounded(height)) rx="4" {}
+        text class=(format!("sign {}", words::word(verdict))) x=(rounded(x + width / 2.0)) y=(rounded(y + height / 2.0 + 5.0)) {
+            (words::sign(verdict))
+        }
+    }
+}
+
+/// The hatching of cells of which nothing can be said.
+pub fn hatching(id: &str) -> Markup {
+    html! {
+        defs {
+            pattern id=(id) width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
+                rect class="hatch-ground" width="6" height="6" {}
+                rect class="hatch-line" width="2.5" height="6" {}
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! From the judgement of a sweep's history to a verdict for each point. Pure.
+//!
+//! What is *there* (an effect applied twice) is blamed on the try during which it came about: a crash may bring back what
+//! earlier operations had left. What is *missing* (an event that never came) is blamed on the try whose operation it belongs
+//! to.
+
+use std::time::Duration;
+
+use super::point::Action;
+use super::table::{Cell, CellVerdict, MessageRow, Try};
+use crate::checker::SweepJudgement;
+use crate::checker::verdict::{Anomaly, AnomalyKind, Example};
+use crate::history::entry::Nanos;
+
+/// One try, as it was carried out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// The message's place among the rows.
+    pub row: usize,
+    /// The how-manieth try of its point, from 0.
+    pub round: u32,
+    /// What was done.
+    pub action: Action,
+    /// The operation that was struck.
+    pub operation: String,
+    /// The key that it was about.
+    pub entity: String,
+    /// What its client was told.
+    pub told: String,
+    /// Whether the message came, and a later operation on the same entity came through.
+    pub is_decided: bool,
+    /// Whether the client was told that all is well, and what follows from it had not arrived when a later operation had.
+    pub is_late: bool,
+    /// What is worth knowing besides.
+    pub note: Option<String>,
+    /// When it began.
+    pub from: Nanos,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Gives each row its cells.
+pub fn fill(mut rows: Vec<MessageRow>, trials: &[Trial], judgement: &SweepJudgement) -> Vec<MessageRow> {
+    let blamed = blame(trials, judgement);
+    for (trial, found) in trials.iter().zip(blamed) {
+        let mut anomalies: Vec<AnomalyKind> = found.iter().map(|(kind, _)| *kind).collect();
+        anomalies.dedup();
+        let verdict = match (anomalies.is_empty(), trial.is_decided && judgement.doubt.is_none()) {
+            (false, _) => CellVerdict::Harmful,
+            (true, false) => CellVerdict::Unknown,
+            (true, true) => CellVerdict::Harmless,
+        };
+        let late = trial.is_late && anomalies.is_empty();
+        let note = trial
+            .note
+            .clone()
+            .or_else(|| judgement.doubt.clone())
+            .or_else(|| late.then(|| "came later than an operation after it".to_owned()));
+        let one = Try {
+            verdict,
+            anomalies,
+            example: found.first().map(|(_, example)| (*example).clone()),
+            note,
+            told: trial.told.clone(),
+            operation: trial.operation.clone(),
+            entity: trial.entity.clone(),
+            took_ms: u64::try_from(trial.took.as_millis()).unwrap_or(u64::MAX),
+        };
+        let cells = &mut rows[trial.row].cells;
+        match cells.iter_mut().find(|cell| cell.action == trial.action) {
+            Some(cell) => {
+                cell.verdict = cell.verdict.max(verdict);
+                cell.tries.push(one);
+            }
+            None => cells.push(Cell { action: trial.action, verdict, tries: vec![one] }),
+        }
+    }
+    rows
+}
+
+/// What each try is to be blamed for.
+fn blame<'a>(trials: &[Trial], judgement: &'a SweepJudgement) -> Vec<Vec<(AnomalyKind, &'a Example)>> {
+    let mut blamed = vec![Vec::new(); trials.len()];
+    let forbidden = judgement.anomalies.iter().filter(|anomaly| anomaly.forbidden);
+    for Anomaly { kind, examples, .. } in forbidden {
+        for example in examples {
+            let place = if is_absence(*kind) { owner(trials, example) } else { moment(trials, example) };
+            if let Some(place) = place.or_else(|| owner(trials, example)) {
+                blamed[place].push((*kind, example));
+            }
+        }
+    }
+    blamed
+}
+
+/// The try whose operation or entity an example is about.
+fn owner(trials: &[Trial], example: &Example) -> Option<usize> {
+    let fact = |name: &str| example.facts.get(name).and_then(|value| value.as_str());
+    let by_operation = fact("operation").and_then(|id| trials.iter().position(|trial| trial.operation == id));
+    by_operation.or_else(|| fact("entity").and_then(|key| trials.iter().position(|trial| trial.entity == key)))
+}
+
+/// The try during which an example came about.
+fn moment(trials: &[Trial], example: &Example) -> Option<usize> {
+    let last = example.story.iter().filter_map(|step| step.at).max()?;
+    trials.iter().rposition(|trial| trial.from <= last)
+}
+
+fn is_absence(kind: AnomalyKind) -> bool {
+    use AnomalyKind::{
+        DivergentProjection, LostAcknowledgedWrite, LostEvent, MissingEffect, PhantomEvent, StuckEvent, TornPublication,
+    };
+    matches!(
+        kind,
+        LostEvent
+            | StuckEvent
+            | TornPublication
+            | PhantomEvent
+            | MissingEffect
+            | DivergentProjection
+            | LostAcknowledgedWrite
+    )
+}
