@@ -92,26 +92,25 @@ impl Target {
     /// What it means in a variant.
     pub fn strikes(&self, topology: &Topology) -> Strikes {
         let roles = self.roles();
-        if !roles.is_empty() {
-            let exist = roles.iter().all(|role| !topology.members(node_of(role)).is_empty());
-            return if exist { Strikes::Late(roles) } else { Strikes::Nobody };
+        if roles.is_empty() {
+            return self.strikes_now(topology);
         }
-        self.strikes_now(topology)
+        // Whom nobody could strike, whoever plays the role, need not be looked for when the time comes.
+        if self.reach(topology) == Strikes::Nobody { Strikes::Nobody } else { Strikes::Late(roles) }
     }
 
     /// The most that it can mean: a role may be any server of its cluster.
     pub(super) fn reach(&self, topology: &Topology) -> Strikes {
-        let mut widest = self.clone();
-        for name in widest.names_mut() {
-            if let Ok(role) = name.parse() {
-                node_of(&role).name().clone_into(name);
-            }
-        }
-        match (widest, self) {
+        match self {
+            Self::Link { client, server } => links(topology.links_between(&widest(client), &widest(server))),
+            Self::Process(name) => processes(topology.processes(&widest(name))),
             // All servers of the cluster stand for the one: then every link among them is reached.
-            (Self::Peers { server, .. }, _) => links(topology.links_between(&server, &server)),
-            (Self::Cluster { node, .. }, _) => processes(topology.members(node).to_vec()),
-            (widest, _) => widest.strikes_now(topology),
+            Self::Peers { server, .. } if server.parse::<Role>().is_ok() => {
+                links(topology.links_between(&widest(server), &widest(server)))
+            }
+            Self::Halves(side) => links(links_across_any(side, topology)),
+            Self::Cluster { node, .. } => processes(topology.members(*node).to_vec()),
+            Self::Peers { .. } => self.strikes_now(topology),
         }
     }
 
@@ -125,6 +124,30 @@ impl Target {
             Self::Cluster { node, with } => Strikes::Cluster { node: *node, with: with.clone() },
         }
     }
+}
+
+/// In the place of a role, all servers that may play it.
+fn widest(name: &str) -> String {
+    name.parse().map_or_else(|_| name.to_owned(), |role| node_of(&role).name().to_owned())
+}
+
+/// Every link that may lie between the halves. Of a cluster's servers, one alone stands with those named: which one is
+/// not known, so each may be on either side.
+fn links_across_any(side: &[String], topology: &Topology) -> Vec<Link> {
+    let roles = side.iter().filter_map(|name| name.parse().ok());
+    let clusters: Vec<Node> =
+        roles.map(|role| node_of(&role)).filter(|node| topology.members(*node).len() > 1).collect();
+    let is_certain = |name: &&String| name.parse().map_or(true, |role| !clusters.contains(&node_of(&role)));
+    let certain: Vec<String> = side.iter().filter(is_certain).map(|name| widest(name)).collect();
+    let all: Vec<String> = side.iter().map(|name| widest(name)).collect();
+    let among = clusters.iter().flat_map(|node| topology.links_between(node.name(), node.name()));
+    let mut reached = topology.links_across(&all);
+    for link in topology.links_across(&certain).into_iter().chain(among) {
+        if !reached.contains(&link) {
+            reached.push(link);
+        }
+    }
+    reached
 }
 
 /// Which dependency a role is one of.
@@ -179,7 +202,7 @@ fn processes(names: Vec<String>) -> Strikes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::fixture::{cluster_topology, topology};
+    use crate::fault::fixture::{cluster_topology, resolved, scenario, topology};
 
     #[test]
     fn a_role_is_struck_late_and_reaches_every_server_that_may_play_it() {
@@ -212,6 +235,48 @@ mod tests {
         assert!(struck.contains(&"relay-1 → kafka-3".to_owned()), "{struck:?}");
         assert!(!struck.contains(&"relay-1 → mongodb-1".to_owned()), "{struck:?}");
         assert!(!struck.iter().any(|link| link.starts_with("clients")), "clients stand on both sides: {struck:?}");
+    }
+
+    #[test]
+    fn a_role_whose_dialler_a_variant_lacks_leaves_nobody_to_strike() {
+        let cluster = "\n[mongodb]\nnodes = 3\n[kafka]\nbrokers = 3\n";
+        let of_variant = |variant| Topology::of_variant(&resolved(scenario(cluster), variant));
+        let (without_relay, with_relay) = (of_variant(0), of_variant(1));
+        let link = |client: &str, server: &str| Target::Link { client: client.to_owned(), server: server.to_owned() };
+        let halves = |side: &[&str]| Target::Halves(side.iter().map(|name| (*name).to_owned()).collect());
+        for (target, is_struck_without) in [
+            (link("relay", "primary"), false),
+            (link("relay-1", "leader:purchases-0"), false),
+            (link("api", "primary"), true),
+            (link("primary", "secondary"), true),
+            (halves(&["primary", "relay"]), true),
+            (Target::Process("primary".to_owned()), true),
+            (Target::Peers { server: "primary".to_owned(), way: Way::Both }, true),
+        ] {
+            assert!(matches!(target.strikes(&with_relay), Strikes::Late(_)), "{target}");
+            let struck = target.strikes(&without_relay);
+            assert_eq!(struck != Strikes::Nobody, is_struck_without, "{target}: {struck:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_a_role_turns_out_to_be_is_within_its_reach() {
+        let topology = cluster_topology();
+        let halves = |side: &[&str]| Target::Halves(side.iter().map(|name| (*name).to_owned()).collect());
+        let peers = |server: &str| Target::Peers { server: server.to_owned(), way: Way::Inbound };
+        // Everybody who dials the set stands with the primary: only its peers are cut off.
+        let everybody = halves(&["primary", "api", "relay", "legacy", "kafka"]);
+        for target in
+            [everybody, halves(&["primary"]), halves(&["primary", "relay"]), peers("primary"), peers("mongodb-2")]
+        {
+            let Strikes::Links(reached) = target.reach(&topology) else { panic!("{target} reaches links") };
+            for server in topology.members(Node::Mongodb) {
+                let Strikes::Links(struck) = target.with(&Role::Primary, server).strikes(&topology) else {
+                    panic!("{target}, {server}: links are struck");
+                };
+                assert!(struck.iter().all(|link| reached.contains(link)), "{target}, {server}: {struck:?}");
+            }
+        }
     }
 
     #[test]
