@@ -31,7 +31,9 @@ use super::finding::Finding;
 use super::story::seconds;
 use super::verdict::{AnomalyKind, Check, CheckVerdict};
 use crate::fault::Schedule;
-use crate::history::entry::{DrainEnd, FaultStep, Nanos, Outcome, PhaseName, ProcessStep, WitnessStep};
+use crate::history::entry::{
+    DrainEnd, FaultStep, NOBODY_TO_STRIKE, Nanos, Outcome, PhaseName, ProcessStep, WitnessStep,
+};
 use crate::history::facts::{Facts, Fault, Row};
 use crate::history::name::{Name, Number};
 use crate::history::schema::{ConsumerSchema, Motion};
@@ -234,7 +236,7 @@ fn fault_exercised(facts: &Facts, fault: &Fault) -> Check {
     let name = format!("fault exercised: {} {}", fault.number, fault.what);
     let what = &fault.what;
     if fault.step(FaultStep::NotApplicable).is_some() {
-        return not_checked(name, fault.detail.as_deref().unwrap_or("this variant has nobody to strike"));
+        return not_checked(name, fault.detail.as_deref().unwrap_or(NOBODY_TO_STRIKE));
     }
     if fault.step(FaultStep::Failed).is_some() {
         let detail = fault.detail.as_deref().unwrap_or("no detail");

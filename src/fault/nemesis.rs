@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::fault::{Fault, FaultKind};
 use super::schedule::Schedule;
 use super::target::Strikes;
-use crate::history::entry::{Entry, FaultEvent, FaultStep};
+use crate::history::entry::{Entry, FaultEvent, FaultStep, NOBODY_TO_STRIKE};
 use crate::history::recorder::Recorder;
 use crate::link::topology::{Topology, Way};
 use crate::link::{Direction, Link, LinkError, LinkFault, Links};
@@ -234,7 +234,7 @@ struct Life<P> {
 impl<P: Processes + Cluster> Life<P> {
     async fn live(mut self, load_start: Instant) -> FaultOutcome {
         if self.strikes == Strikes::Nobody {
-            self.record(FaultStep::NotApplicable, Some("this variant has nobody to strike".to_owned()));
+            self.record(FaultStep::NotApplicable, Some(NOBODY_TO_STRIKE.to_owned()));
             return FaultOutcome::NotApplicable;
         }
         tokio::select! {

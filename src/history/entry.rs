@@ -241,6 +241,9 @@ pub struct FaultEvent {
     pub detail: Option<String>,
 }
 
+/// The detail of a fault that finds nobody in its variant.
+pub const NOBODY_TO_STRIKE: &str = "this variant has nobody to strike";
+
 /// The steps in the life of a fault, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

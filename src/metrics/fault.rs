@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::measurement::{FaultWindow, Slice};
 use super::quantile::{Quantiles, rounded};
 use super::tally::{Operation, Tally};
-use crate::history::entry::{FaultEvent, FaultStep, Nanos, Outcome};
+use crate::history::entry::{FaultEvent, FaultStep, NOBODY_TO_STRIKE, Nanos, Outcome};
 
 /// How far before and after a fault one looks.
 const AROUND: Nanos = 10_000_000_000;
@@ -27,9 +27,6 @@ const P99_AT_MOST: f64 = 2.0;
 
 /// The driver of `MongoDB` is silent for up to this long after any network error.
 const MONGODB_PAUSE: f64 = 0.6;
-
-/// What the history says of a fault that finds nobody in its variant.
-const NOBODY: &str = "this variant has nobody to strike";
 
 /// The windows of all faults, by their number.
 pub(super) fn windows(tally: &Tally) -> Vec<FaultWindow> {
@@ -55,7 +52,7 @@ impl<'a> Life<'a> {
         let at = |step| events.iter().find(|event| event.step == step).map(|event| event.at);
         let absent = events.iter().find_map(|event| match event.step {
             FaultStep::NotApplicable => Some(match &event.detail {
-                Some(reason) if reason != NOBODY => format!("not applicable: {reason}"),
+                Some(reason) if reason != NOBODY_TO_STRIKE => format!("not applicable: {reason}"),
                 _ => "not applicable to this variant".to_owned(),
             }),
             FaultStep::Failed => Some(event.detail.clone().unwrap_or_else(|| "failed".to_owned())),
