@@ -19,7 +19,7 @@ pub mod target;
 mod validation;
 
 pub use fault::{Fault, FaultKind};
-pub use nemesis::{Cluster, FaultLog, FaultOutcome, Nemesis, Processes, Stops};
+pub use nemesis::{Cluster, FaultLog, FaultOutcome, Nemesis, Processes};
 pub use schedule::{Schedule, ScheduleError};
 pub use target::{Strikes, Target};
 pub use validation::{FaultProblem, validate, validate_choice, validate_random};

@@ -68,28 +68,6 @@ pub trait Cluster: Send + Sync + 'static {
     fn roll_oplog(&self) -> impl Future<Output = anyhow::Result<String>> + Send;
 }
 
-/// How a run tells its nemesis to stop early.
-#[derive(Debug, Clone, Default)]
-pub struct Stops {
-    /// Nothing more is injected; everything in place is healed.
-    pub heal: CancellationToken,
-    /// The same, but the killed stay dead: the run is being torn down.
-    pub tear_down: CancellationToken,
-}
-
-impl Stops {
-    async fn any(&self) {
-        tokio::select! {
-            () = self.heal.cancelled() => {}
-            () = self.tear_down.cancelled() => {}
-        }
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.heal.is_cancelled() || self.tear_down.is_cancelled()
-    }
-}
-
 /// How each fault of a schedule ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FaultLog {
@@ -125,8 +103,6 @@ impl FaultLog {
 pub enum FaultOutcome {
     /// It was in place and is gone.
     Healed,
-    /// It was in place; the killed stay dead because the run was torn down.
-    LeftDead,
     /// It could not be injected; what was in place of it is gone.
     NotInjected(String),
     /// It could not be injected as a whole, and a part of it may still be there.
@@ -178,8 +154,9 @@ impl<P: Processes + Cluster> Nemesis<P> {
         (Self { links, processes, recorder, active }, faults)
     }
 
-    /// Carries out a schedule whose time 0 is `load_start`; returns when every fault is healed or given up.
-    pub async fn run(&self, schedule: Schedule, load_start: Instant, stops: Stops) -> FaultLog {
+    /// Carries out a schedule whose time 0 is `load_start`; returns when every fault is healed or given up. Once it is told
+    /// to stop, nothing more is injected, and everything in place is healed.
+    pub async fn run(&self, schedule: Schedule, load_start: Instant, stop: CancellationToken) -> FaultLog {
         let mut log = FaultLog::default();
         let mut tasks = JoinSet::new();
         let mut places = HashMap::new();
@@ -189,7 +166,7 @@ impl<P: Processes + Cluster> Nemesis<P> {
             let unknown = FaultOutcome::NotHealed("its task panicked; what is in place of it is not known".to_owned());
             log.faults.push((fault.clone(), unknown));
             let topology = Arc::clone(&topology);
-            let life = Life { nemesis: self.clone(), topology, fault, strikes, stops: stops.clone() };
+            let life = Life { nemesis: self.clone(), topology, fault, strikes, stop: stop.clone() };
             let handle = tasks.spawn(life.live(load_start));
             places.insert(handle.id(), place);
         }
@@ -228,7 +205,7 @@ struct Life<P> {
     topology: Arc<Topology>,
     fault: Fault,
     strikes: Strikes,
-    stops: Stops,
+    stop: CancellationToken,
 }
 
 impl<P: Processes + Cluster> Life<P> {
@@ -239,7 +216,7 @@ impl<P: Processes + Cluster> Life<P> {
         }
         tokio::select! {
             biased;
-            () = self.stops.any() => return FaultOutcome::NotStarted,
+            () = self.stop.cancelled() => return FaultOutcome::NotStarted,
             () = sleep_until(load_start + self.fault.at) => {}
         }
         self.record(FaultStep::Asked, None);
@@ -256,7 +233,7 @@ impl<P: Processes + Cluster> Life<P> {
             active.insert(self.fault.id, self.fault.name());
         });
         tokio::select! {
-            () = self.stops.any() => {}
+            () = self.stop.cancelled() => {}
             () = tokio::time::sleep(self.fault.duration) => {}
         }
         let outcome = self.end().await;
@@ -281,17 +258,9 @@ impl<P: Processes + Cluster> Life<P> {
     }
 
     async fn end(&self) -> FaultOutcome {
-        let early = self.stops.is_stopped().then(|| "the run stops early".to_owned());
+        let early = self.stop.is_cancelled().then(|| "the run stops early".to_owned());
         self.record(FaultStep::Healing, early);
-        if self.fault.kind.is_kill() && self.stops.tear_down.is_cancelled() {
-            return self.leave_dead();
-        }
-        let healed = tokio::select! {
-            healed = self.heal_with_patience() => healed,
-            // Nobody needs the process any more, and a restart may take long.
-            () = self.stops.tear_down.cancelled(), if self.fault.kind.is_kill() => return self.leave_dead(),
-        };
-        match healed {
+        match self.heal_with_patience().await {
             Ok(detail) => {
                 self.record(FaultStep::Healed, Some(detail));
                 FaultOutcome::Healed
@@ -301,11 +270,6 @@ impl<P: Processes + Cluster> Life<P> {
                 FaultOutcome::NotHealed(format!("{error:#}"))
             }
         }
-    }
-
-    fn leave_dead(&self) -> FaultOutcome {
-        self.record(FaultStep::Failed, Some("not restarted: the run is being torn down".to_owned()));
-        FaultOutcome::LeftDead
     }
 
     /// Puts servers in the place of roles; in words, who was found.

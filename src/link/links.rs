@@ -186,17 +186,6 @@ impl Links {
         self.change(|link, _| link.dialled() == server, false, |condition| condition.is_down = false).await
     }
 
-    /// Deletes every proxy, so that others may use the ports.
-    ///
-    /// # Errors
-    /// When one could not be deleted.
-    pub async fn remove(self) -> Result<(), LinkError> {
-        for wire in self.shared.links.values() {
-            self.shared.toxiproxy.delete(&wire.proxy).await?;
-        }
-        Ok(())
-    }
-
     /// Alters what is wrong with the chosen links and brings their proxies to it, all at once; then probes each.
     async fn change(
         &self,

@@ -47,7 +47,6 @@ pub struct Unit {
 struct Life {
     process: Arc<Process>,
     ready: Arc<AtomicBool>,
-    paused: bool,
 }
 
 impl Unit {
@@ -126,11 +125,9 @@ impl Unit {
     /// # Errors
     /// When it is not running.
     pub async fn pause(&self) -> Result<(), ProcessError> {
-        let mut slot = self.life.lock().await;
-        self.running(slot.as_ref())?;
-        let life = slot.as_mut().expect("it is running");
+        let slot = self.life.lock().await;
+        let life = self.running(slot.as_ref())?;
         life.process.pause()?;
-        life.paused = true;
         self.record(ProcessStep::Paused, Some(life.process.pid()), None);
         Ok(())
     }
@@ -140,18 +137,11 @@ impl Unit {
     /// # Errors
     /// When it is not running.
     pub async fn resume(&self) -> Result<(), ProcessError> {
-        let mut slot = self.life.lock().await;
-        self.running(slot.as_ref())?;
-        let life = slot.as_mut().expect("it is running");
+        let slot = self.life.lock().await;
+        let life = self.running(slot.as_ref())?;
         life.process.resume()?;
-        life.paused = false;
         self.record(ProcessStep::Resumed, Some(life.process.pid()), None);
         Ok(())
-    }
-
-    /// Whether it is paused.
-    pub async fn is_paused(&self) -> bool {
-        self.life.lock().await.as_ref().is_some_and(|life| life.paused && life.process.exit().is_none())
     }
 
     /// Ends it in order, at the end of the run: SIGTERM and `grace`, or SIGKILL at once where `grace` is none. One that
@@ -189,7 +179,7 @@ impl Unit {
             }
         })?;
         self.record(ProcessStep::Started, Some(process.pid()), None);
-        Ok(Life { process: Arc::new(process), ready, paused: false })
+        Ok(Life { process: Arc::new(process), ready })
     }
 
     fn running<'a>(&self, life: Option<&'a Life>) -> Result<&'a Life, ProcessError> {

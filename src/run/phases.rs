@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::Either;
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Cut};
 use super::drain::Drainage;
@@ -16,7 +17,7 @@ use super::stage::Stage;
 use super::standing::Up;
 use super::sweep::{self, Tried};
 use super::{wire, wiring};
-use crate::fault::{FaultLog, Nemesis, Schedule, Stops};
+use crate::fault::{FaultLog, Nemesis, Schedule};
 use crate::history::entry::{DrainEnd, Entry, PhaseName, WireSample};
 use crate::load::arrivals::load_duration;
 use crate::load::progress::Progress;
@@ -168,16 +169,16 @@ async fn load_and_faults(
         recorder: context.recorder.clone(),
         start,
     };
-    let stops = Stops::default();
+    let stop = CancellationToken::new();
     let (striking, faults) = match (&stage.links, &stage.environment, &stage.services) {
         (Some(links), Some(environment), Some(services)) => {
             let (environment, services) = (Arc::clone(environment), Arc::clone(services));
             let roles = stage.witnesses.as_ref().expect("the stage is set").roles();
             let processes = Arc::new(Processes { environment, services, sampler, roles });
             let (nemesis, faults) = Nemesis::new(links.clone(), processes, context.recorder.clone());
-            let stops = stops.clone();
+            let stop = stop.clone();
             let schedule = ground::without_impossible(context, schedule).await;
-            let strike = async move { nemesis.run(schedule, load_start.into(), stops).await };
+            let strike = async move { nemesis.run(schedule, load_start.into(), stop).await };
             (Either::Left(strike), Some(faults))
         }
         _ => (Either::Right(async { FaultLog::default() }), None),
@@ -187,7 +188,7 @@ async fn load_and_faults(
     let loading = async {
         let summary = load::run(spec, context.cancellation.clone(), progress).await;
         // No fault outlives the load: what is still in place is healed now.
-        stops.heal.cancel();
+        stop.cancel();
         summary
     };
     let (summary, log) = tokio::join!(loading, striking);

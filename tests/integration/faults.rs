@@ -12,8 +12,9 @@ use procfs::process::{ProcState, Process};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 use tornwrite::fault::{
-    Cluster, Fault, FaultKind, FaultLog, FaultOutcome, Nemesis, Processes, Schedule, Stops, Strikes, Target,
+    Cluster, Fault, FaultKind, FaultLog, FaultOutcome, Nemesis, Processes, Schedule, Strikes, Target,
 };
 use tornwrite::history::entry::{Entry, FORMAT, FaultEvent, FaultStep, Header};
 use tornwrite::history::reader::Reader;
@@ -169,17 +170,22 @@ impl Court {
     }
 
     async fn carry_out(&self, faults: Vec<(Fault, Strikes)>) -> FaultLog {
-        let run = self.nemesis.run(schedule(faults), Instant::now(), Stops::default());
+        let run = self.nemesis.run(schedule(faults), Instant::now(), CancellationToken::new());
         timeout(SOON, run).await.expect("the schedule is short")
     }
 
     /// Carries out and stops once this many faults are in place.
-    async fn stop_when(&self, count: usize, faults: Vec<(Fault, Strikes)>, stop: impl Fn(&Stops)) -> FaultLog {
-        let (stops, mut active) = (Stops::default(), self.active.clone());
-        let run = self.nemesis.run(schedule(faults), Instant::now(), stops.clone());
+    async fn stop_when(
+        &self,
+        count: usize,
+        faults: Vec<(Fault, Strikes)>,
+        stop: impl Fn(&CancellationToken),
+    ) -> FaultLog {
+        let (token, mut active) = (CancellationToken::new(), self.active.clone());
+        let run = self.nemesis.run(schedule(faults), Instant::now(), token.clone());
         let stopped = async {
             active.wait_for(|active| active.len() == count).await.expect("the nemesis lives");
-            stop(&stops);
+            stop(&token);
         };
         timeout(SOON, async { tokio::join!(run, stopped).0 }).await.expect("it stops soon")
     }
@@ -274,10 +280,10 @@ async fn an_early_stop_heals_everything_in_place_and_starts_nothing_more() {
         cut(3, FOR_EVER, FOR_EVER, &court.stage),
     ];
     let log = court
-        .stop_when(3, faults, |stops| {
+        .stop_when(3, faults, |stop| {
             assert_eq!(court.sleepers.state("kafka"), None);
             assert!(court.sleepers.is_stopped("api-1"));
-            stops.heal.cancel();
+            stop.cancel();
         })
         .await;
     let outcomes: Vec<&FaultOutcome> = log.faults.iter().map(|(_, outcome)| outcome).collect();
@@ -291,17 +297,6 @@ async fn an_early_stop_heals_everything_in_place_and_starts_nothing_more() {
     assert_eq!(steps(&events, 3), []);
     let early = events.iter().filter(|event| event.detail.as_deref() == Some("the run stops early"));
     assert_eq!(early.count(), 3);
-}
-
-#[tokio::test]
-async fn a_run_that_is_torn_down_leaves_the_dead_dead_and_resumes_the_paused() {
-    let court = Court::convene().await;
-    let faults = vec![strike(0, FaultKind::Kill, "kafka", FOR_EVER), strike(1, FaultKind::Pause, "api-1", FOR_EVER)];
-    let log = court.stop_when(2, faults, |stops| stops.tear_down.cancel()).await;
-    assert_eq!(log.faults[0].1, FaultOutcome::LeftDead);
-    assert_eq!(log.faults[1].1, FaultOutcome::Healed);
-    assert_eq!(court.sleepers.state("kafka"), None);
-    assert!(!court.sleepers.is_stopped("api-1"));
 }
 
 #[tokio::test]

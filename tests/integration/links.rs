@@ -290,10 +290,3 @@ async fn a_heal_that_failed_can_be_tried_again() {
     stage.heal(0).await;
     assert!(stage.works().await);
 }
-
-#[tokio::test]
-async fn removed_links_free_their_ports() {
-    let stage = Stage::set().await;
-    stage.links.remove().await.expect("they are removed");
-    TcpListener::bind(stage.listen).await.expect("the port is free");
-}

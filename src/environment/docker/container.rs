@@ -81,7 +81,6 @@ pub(super) struct Container {
 struct State {
     life: Arc<Life>,
     was_ready: Arc<AtomicBool>,
-    is_paused: bool,
 }
 
 impl Container {
@@ -172,28 +171,20 @@ impl Container {
 
     /// Stops it in its tracks.
     pub(super) async fn pause(&self) -> Result<(), EnvironmentError> {
-        let mut state = self.state.lock().await;
+        let state = self.state.lock().await;
         self.must_run(&state)?;
         self.handle.pause().await.map_err(DockerError::refused("pause", self.name))?;
-        state.is_paused = true;
         self.record(ProcessStep::Paused, state.life.pid, None);
         Ok(())
     }
 
     /// Lets it go on.
     pub(super) async fn resume(&self) -> Result<(), EnvironmentError> {
-        let mut state = self.state.lock().await;
+        let state = self.state.lock().await;
         self.must_run(&state)?;
         self.handle.unpause().await.map_err(DockerError::refused("resume", self.name))?;
-        state.is_paused = false;
         self.record(ProcessStep::Resumed, state.life.pid, None);
         Ok(())
-    }
-
-    /// Whether it is paused.
-    pub(super) async fn is_paused(&self) -> bool {
-        let state = self.state.lock().await;
-        state.is_paused && state.life.exit().is_none()
     }
 
     /// Ends it at once, at the end of the run, and removes it with its data; its log stays.
@@ -282,7 +273,7 @@ async fn begin(name: &'static str, watched: &Watched, supervisor: &Supervisor) -
     })
     .await;
     supervisor.record(name, ProcessStep::Started, life.pid, None);
-    State { life: Arc::new(life), was_ready, is_paused: false }
+    State { life: Arc::new(life), was_ready }
 }
 
 fn request(blueprint: &Blueprint<'_>, site: &Site) -> ContainerRequest<GenericImage> {

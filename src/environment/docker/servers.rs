@@ -189,14 +189,6 @@ impl Docker {
         self.container(node)?.resume().await
     }
 
-    /// Whether a server is paused.
-    ///
-    /// # Errors
-    /// When the run has none.
-    pub async fn is_paused(&self, node: Node) -> Result<bool, EnvironmentError> {
-        Ok(self.container(node)?.is_paused().await)
-    }
-
     /// Name and process id of each server that is running, for [`crate::process::usage::by_group`].
     pub async fn processes(&self) -> Vec<(String, u32)> {
         let mut processes = Vec::new();
