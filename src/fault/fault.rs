@@ -24,7 +24,7 @@ pub struct Fault {
 impl Fault {
     /// When it should be healed.
     pub fn until(&self) -> Duration {
-        self.at + self.duration
+        self.at + self.kind.lead() + self.duration
     }
 
     /// The fault without its duration, as the history names it: `partition api → kafka`, `kill projector-1`.
@@ -59,6 +59,14 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// How long it is on its way before it is in place: its target is struck from the first moment.
+    pub fn lead(self) -> Duration {
+        match self {
+            Self::KillUnreplicated(time) => time,
+            _ => Duration::ZERO,
+        }
+    }
+
     /// Whether a process is dead until the heal.
     pub fn is_kill(self) -> bool {
         matches!(self, Self::Kill | Self::KillUnreplicated(_))

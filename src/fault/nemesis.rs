@@ -324,7 +324,10 @@ impl<P: Processes + Cluster> Life<P> {
         let links = self.topology.replication_links(name);
         let what = LinkFault::BlackHole { direction: Direction::Both };
         let cut = self.nemesis.links.inject(self.fault.id, &links, what).await?;
-        tokio::time::sleep(time).await;
+        tokio::select! {
+            () = self.stop.cancelled() => bail!("the run stops before the kill"),
+            () = tokio::time::sleep(time) => {}
+        }
         let killed = self.kill(name).await?;
         // Dead, it refuses; the heal is to find it as after any other kill.
         self.nemesis.links.heal(self.fault.id).await?;

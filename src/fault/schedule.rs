@@ -229,9 +229,10 @@ impl Draw<'_> {
     /// The milliseconds at which a fault may start, as half-open intervals.
     fn starts(&self, duration: u64, kind: FaultKind, strikes: &Strikes, placed: &[Placed]) -> Vec<(u64, u64)> {
         let (load, gap) = (millis(self.load), millis(self.random.gap));
+        let struck = millis_up(kind.lead()) + duration;
         // From the last tenth on nothing starts; and what starts heals before the load ends.
-        let end = (load - load / 10).min((load + 1).saturating_sub(duration));
-        let occupied = duration + millis(recovery(kind)) + gap;
+        let end = (load - load / 10).min((load + 1).saturating_sub(struck));
+        let occupied = struck + millis(recovery(kind)) + gap;
         let mut taken: Vec<(u64, u64)> = placed
             .iter()
             .filter(|other| share_a_target(strikes, &other.strikes))

@@ -49,6 +49,11 @@ pub fn validate(spec: &FaultSpec, topology: &Topology, load: Duration) -> Result
         let load = humantime::format_duration(load);
         return Err(problem("at", format!("the load lasts {load}, so this would never strike; make it earlier")));
     }
+    if spec.at + kind.lead() >= load {
+        let load = humantime::format_duration(load);
+        let message = format!("the load lasts {load}, so the kill would never come; make it shorter, or `at` earlier");
+        return Err(problem("unreplicated_for", message));
+    }
     Ok(())
 }
 
@@ -58,7 +63,7 @@ pub fn validate(spec: &FaultSpec, topology: &Topology, load: Duration) -> Result
 /// With the first mistake.
 pub fn validate_choice(choice: &FaultChoice, topology: &Topology, load: Duration) -> Result<(), FaultProblem> {
     let keys = Keys::from(choice);
-    keys.what()?;
+    let (_, kind, _) = keys.what()?;
     check_target(&keys, topology)?;
     if !choice.weight.is_finite() || choice.weight < 0.0 {
         return Err(problem("weight", "must be a number from 0 up"));
@@ -72,6 +77,11 @@ pub fn validate_choice(choice: &FaultChoice, topology: &Topology, load: Duration
     if choice.shortest > load {
         let load = humantime::format_duration(load);
         return Err(problem("shortest", format!("the load lasts {load}; a fault must heal before its end")));
+    }
+    if kind.lead() + choice.shortest > load {
+        let load = humantime::format_duration(load);
+        let message = format!("the load lasts {load}; with it and `shortest`, a fault must heal before its end");
+        return Err(problem("unreplicated_for", message));
     }
     Ok(())
 }

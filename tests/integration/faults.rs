@@ -101,7 +101,9 @@ impl Processes for Sleepers {
     }
 
     async fn restart(&self, name: &str) -> anyhow::Result<String> {
-        self.start(name);
+        if self.state(name).is_none() {
+            self.start(name);
+        }
         Ok(format!("pid {}", self.pid(name)))
     }
 
@@ -297,6 +299,25 @@ async fn an_early_stop_heals_everything_in_place_and_starts_nothing_more() {
     assert_eq!(steps(&events, 3), []);
     let early = events.iter().filter(|event| event.detail.as_deref() == Some("the run stops early"));
     assert_eq!(early.count(), 3);
+}
+
+#[tokio::test]
+async fn a_kill_that_waits_for_its_time_is_given_up_when_the_run_stops() {
+    let court = Court::convene().await;
+    let (before, stop) = (court.sleepers.pid("kafka"), CancellationToken::new());
+    let fault = strike(0, FaultKind::KillUnreplicated(FOR_EVER), "kafka", FOR_EVER);
+    let run = court.nemesis.run(schedule(vec![fault]), Instant::now(), stop.clone());
+    let stopped = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stop.cancel();
+    };
+    let (log, ()) = timeout(SOON, async { tokio::join!(run, stopped) }).await.expect("it stops soon");
+    assert!(
+        matches!(&log.faults[0].1, FaultOutcome::NotInjected(reason) if reason.contains("the run stops")),
+        "{log:?}"
+    );
+    assert_eq!(court.sleepers.pid("kafka"), before, "it was not killed");
+    assert_eq!(steps(&court.adjourn(), 0), [FaultStep::Asked, FaultStep::Failed]);
 }
 
 #[tokio::test]

@@ -161,6 +161,28 @@ fn a_kill_without_restart_after_stays_down_for_a_second() {
 }
 
 #[test]
+fn a_kill_is_under_way_from_when_replication_stops() {
+    let tables = "\n[mongodb]\nnodes = 3\n[random_faults]\ncount = 4\ngap = \"1s\"\n\
+        [[random_faults.choice]]\nkill = \"mongodb-1\"\nunreplicated_for = \"6s\"\nshortest = \"1s\"\nlongest = \"2s\"\n\
+        [[random_faults.choice]]\npause = \"mongodb-1\"\nshortest = \"1s\"\nlongest = \"2s\"\n";
+    let mut kills = 0;
+    for seed in 0..50 {
+        let faults: Vec<Fault> = plan(tables, seed, 1).faults.into_iter().map(|(fault, _)| fault).collect();
+        kills += faults.iter().filter(|fault| fault.kind.is_kill()).count();
+        for fault in &faults {
+            let struck = if fault.kind.is_kill() { Duration::from_secs(6) } else { Duration::ZERO } + fault.duration;
+            assert!(fault.at + struck <= LOAD, "{fault} at {:?}", fault.at);
+            let later = faults.iter().filter(|later| later.at > fault.at);
+            for later in later {
+                let gap = Duration::from_secs(1);
+                assert!(fault.at + struck + gap <= later.at, "{fault} at {:?}, {later} at {:?}", fault.at, later.at);
+            }
+        }
+    }
+    assert!(kills > 0);
+}
+
+#[test]
 fn different_seeds_give_different_schedules() {
     let tables =
         "[random_faults]\ncount = 5\n[[random_faults.choice]]\nkill = \"api\"\nshortest = \"1s\"\nlongest = \"2s\"\n";

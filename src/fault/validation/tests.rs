@@ -125,6 +125,23 @@ fn a_fault_after_the_load_is_refused() {
 }
 
 #[test]
+fn a_kill_whose_replication_stops_for_longer_than_the_load_lasts_is_refused() {
+    let kill = "kill = \"primary\"\nunreplicated_for = \"56s\"\n";
+    let fault = scenario(&format!("[[fault]]\nat = \"4s\"\n{kill}")).fault.remove(0);
+    let problem = validate(&fault, &cluster_topology(), LOAD).expect_err("the load is over before the kill");
+    assert_eq!(problem.key, "unreplicated_for", "{problem}");
+    let shorter = FaultSpec { unreplicated_for: Some(Duration::from_secs(55)), ..fault };
+    validate(&shorter, &cluster_topology(), LOAD).expect("it strikes a second before the end");
+    let choice = |shortest: u32| {
+        let keys = format!("{kill}shortest = \"{shortest}s\"\nlongest = \"9s\"\n");
+        let random = scenario(&format!("[random_faults]\ncount = 1\n[[random_faults.choice]]\n{keys}")).random_faults;
+        validate_choice(&random.expect("the table is there").choice[0], &cluster_topology(), LOAD)
+    };
+    choice(4).expect("it heals when the load ends");
+    assert_eq!(choice(5).expect_err("it heals after the load").key, "unreplicated_for");
+}
+
+#[test]
 fn random_choices_are_judged_like_faults() {
     let choice = |keys: &str| format!("count = 2\n[[random_faults.choice]]\n{keys}");
     judge_random(&choice("shortest = \"1s\"\nlongest = \"2s\"\nkill = \"api\"")).expect("a right choice");
