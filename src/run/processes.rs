@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use crate::environment::Environment;
+use crate::environment::{Environment, EnvironmentError};
 use crate::fault;
-use crate::service::Services;
+use crate::process::ProcessError;
+use crate::service::{ServiceError, Services};
 use crate::witness::{Role, Roles, Sampler};
 
 /// Everything a fault can end, stop and continue.
@@ -63,12 +64,12 @@ impl fault::Processes for Processes {
     }
 
     async fn restart(&self, name: &str) -> anyhow::Result<String> {
-        if self.environment.has(name) {
-            self.environment.restart(name).await.context("failed to restart it")?;
+        let restarted = if self.environment.has(name) {
+            server_unless_alive(self.environment.restart(name).await).context("failed to restart it")?
         } else {
-            self.services.restart(name).await.context("failed to restart it")?;
-        }
-        Ok("started again and ready".to_owned())
+            service_unless_alive(self.services.restart(name).await).context("failed to restart it")?
+        };
+        Ok(restarted.in_words().to_owned())
     }
 
     async fn pause(&self, name: &str) -> anyhow::Result<String> {
@@ -87,5 +88,53 @@ impl fault::Processes for Processes {
             self.services.resume(name).await.context("failed to resume it")?;
         }
         Ok("SIGCONT; the process goes on".to_owned())
+    }
+}
+
+/// What came of a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Restarted {
+    Anew,
+    /// Its kill had failed, so there was nothing to start.
+    WasAlive,
+}
+
+impl Restarted {
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Anew => "started again and ready",
+            Self::WasAlive => "it was never dead",
+        }
+    }
+}
+
+fn server_unless_alive(restarted: Result<(), EnvironmentError>) -> Result<Restarted, EnvironmentError> {
+    match restarted {
+        Err(EnvironmentError::Process(ProcessError::AlreadyRunning { .. })) => Ok(Restarted::WasAlive),
+        restarted => restarted.map(|()| Restarted::Anew),
+    }
+}
+
+fn service_unless_alive(restarted: Result<(), ServiceError>) -> Result<Restarted, ServiceError> {
+    match restarted {
+        Err(ServiceError::Process(ProcessError::AlreadyRunning { .. })) => Ok(Restarted::WasAlive),
+        restarted => restarted.map(|()| Restarted::Anew),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_never_dead_needs_no_restart_and_every_other_failure_is_one() {
+        let alive = || ProcessError::AlreadyRunning { name: "api-1".to_owned() };
+        assert_eq!(server_unless_alive(Err(alive().into())).ok(), Some(Restarted::WasAlive));
+        assert_eq!(service_unless_alive(Err(alive().into())).ok(), Some(Restarted::WasAlive));
+        assert_eq!(server_unless_alive(Ok(())).ok(), Some(Restarted::Anew));
+        assert_eq!(service_unless_alive(Ok(())).ok(), Some(Restarted::Anew));
+        let dead = || ProcessError::NotRunning { name: "api-1".to_owned(), status: None };
+        server_unless_alive(Err(dead().into())).expect_err("it did not come up");
+        service_unless_alive(Err(dead().into())).expect_err("it did not come up");
     }
 }
