@@ -115,10 +115,8 @@ pub fn guard_main(
         let _ = killpg(group(pid), Signal::SIGKILL);
     }
     let left = sweep(run);
-    remove(run, folder)?;
-    if heard.may_have_containers {
-        remove_containers(run)?;
-    }
+    let containers = heard.may_have_containers.then_some(remove_containers);
+    remove_all(run, folder, containers)?;
     if left == 0 { Ok(()) } else { Err(anyhow::anyhow!("{left} processes of run {run} cannot be ended")) }
 }
 
@@ -169,6 +167,16 @@ fn members(run: &str) -> Vec<Pid> {
         .collect()
 }
 
+/// Removes the folder and the containers, each whatever became of the other; the first error.
+fn remove_all(
+    run: &str,
+    folder: &Path,
+    remove_containers: Option<impl FnOnce(&str) -> anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let removed = remove(run, folder).map_err(|error| anyhow::anyhow!("cannot remove {}: {error}", folder.display()));
+    removed.and(remove_containers.map_or(Ok(()), |remove_containers| remove_containers(run)))
+}
+
 /// Removes the data folder, but only one that this run has marked.
 fn remove(run: &str, folder: &Path) -> io::Result<()> {
     let marker: PathBuf = folder.join(MARKER);
@@ -193,6 +201,21 @@ mod tests {
         let may_have = |lines: &str| read_left(lines.as_bytes()).may_have_containers;
         assert!(may_have("group 10\ncontainers 1\ngroup 11\n"));
         assert!(!may_have("containers 1\ncontainers 0\n"));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_removed_leaves_no_container() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join(MARKER), "run-1").expect("it is writable");
+        let mut removed = Vec::new();
+        let remove_containers = |run: &str| {
+            removed.push(run.to_owned());
+            Ok(())
+        };
+        // By this name no folder can be removed, not even by root.
+        let error = remove_all("run-1", &folder.path().join("."), Some(remove_containers)).expect_err("it is refused");
+        assert!(error.to_string().starts_with("cannot remove "), "{error}");
+        assert_eq!(removed, ["run-1"]);
     }
 
     #[test]
