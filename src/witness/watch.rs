@@ -124,18 +124,26 @@ impl Witnesses {
         }
     }
 
-    /// Stops, and deletes the run's topics and database: for servers that outlive the run.
+    /// Stops, and deletes the run's topics and database: for servers that outlive the run. What can be removed is,
+    /// whatever becomes of the rest.
     ///
     /// # Errors
     /// When a server refuses or does not answer before the deadline.
     pub async fn remove(self, deadline: Instant) -> Result<(), WitnessError> {
-        if let Some(mongodb) = self.mongodb {
-            mongodb.remove(deadline.into()).await?;
-        }
-        match self.kafka {
-            Some(kafka) => kafka.remove(deadline).await,
-            None => Ok(()),
-        }
+        let mongodb = async {
+            match self.mongodb {
+                Some(mongodb) => mongodb.remove(deadline.into()).await,
+                None => Ok(()),
+            }
+        };
+        let kafka = async {
+            match self.kafka {
+                Some(kafka) => kafka.remove(deadline).await,
+                None => Ok(()),
+            }
+        };
+        let (mongodb, kafka) = tokio::join!(mongodb, kafka);
+        mongodb.and(kafka)
     }
 }
 

@@ -1,16 +1,17 @@
 //! The Kafka witness.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use tornwrite::history::entry::WitnessStep;
 use tornwrite::history::recorder::{Clock, Recorder};
-use tornwrite::witness::{GroupSpec, KafkaSpec, TopicSpec, WitnessError, WitnessSpec, Witnesses};
+use tornwrite::witness::{GroupSpec, KafkaSpec, MongodbSpec, TopicSpec, WitnessError, WitnessSpec, Witnesses};
 
 use super::bench::{Bench, shortly, soon};
-use super::stack::{Server, await_kafka, kafka};
+use super::stack::{Server, await_kafka, kafka, mongod};
 
 /// A limit for whatever a producer waits for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -118,4 +119,23 @@ async fn a_topic_of_another_run_is_refused_and_a_removed_one_can_be_made_again()
     assert!(matches!(refused.err(), Some(WitnessError::TopicExists { topic }) if topic == "run.purchases"));
     first.witnesses.remove(soon()).await.expect("the topic is removed");
     Bench::start(only(watch(&server, 3))).await.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_cannot_be_dropped_leaves_no_topic_behind() {
+    let (mut database, broker) = (mongod().await, kafka());
+    let members = vec![("mongodb".to_owned(), database.address.clone())];
+    let mongodb = MongodbSpec { members, database: "run".to_owned(), ..MongodbSpec::default() };
+    let bench = Bench::start(WitnessSpec { mongodb: Some(mongodb), ..only(watch(&broker, 1)) }).await;
+    let topics = || {
+        let handle: BaseConsumer =
+            ClientConfig::new().set("bootstrap.servers", &broker.address).create().expect("a client");
+        let metadata = handle.fetch_metadata(None, PATIENCE).expect("the broker answers");
+        metadata.topics().iter().map(|topic| topic.name().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(topics().contains(&"run.purchases".to_owned()));
+    database.kill();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    bench.witnesses.remove(deadline).await.expect_err("nobody drops the database");
+    assert!(!topics().contains(&"run.purchases".to_owned()));
 }
