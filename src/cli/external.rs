@@ -72,7 +72,7 @@ impl EnvironmentOptions {
         for resolved in scenarios.iter_mut().flat_map(|variants| variants.iter_mut()) {
             ground::adapt(resolved, &kind);
         }
-        self.refuse_impossible(scenarios, &kind).await?;
+        self.refuse_impossible(scenarios, &kind)?;
         Ok(kind)
     }
 
@@ -102,10 +102,10 @@ impl EnvironmentOptions {
     }
 
     /// One line for each fault that is not possible, however many variants have it.
-    async fn refuse_impossible(&self, scenarios: &[&mut Vec<Resolved>], kind: &Kind) -> Result<(), Failure> {
+    fn refuse_impossible(&self, scenarios: &[&mut Vec<Resolved>], kind: &Kind) -> Result<(), Failure> {
         let mut lines: Vec<String> = Vec::new();
         for resolved in scenarios.iter().flat_map(|variants| variants.iter()) {
-            for impossible in ground::impossible(resolved, kind).await? {
+            for impossible in ground::impossible(resolved, kind)? {
                 let line =
                     format!("{}: {} is not possible here: {}", resolved.name, impossible.what, impossible.reason);
                 if !lines.contains(&line) {
@@ -218,7 +218,6 @@ async fn check(given: Given) -> Result<Exit, Failure> {
         return Ok(Exit::Interrupted);
     }
     interrupt.abort();
-    let means = external.means().await;
     for node in nodes {
         let servers: Vec<String> = external.servers(node).iter().map(Server::told).collect();
         let version = match (&external.mongodb, node) {
@@ -226,7 +225,7 @@ async fn check(given: Given) -> Result<Exit, Failure> {
             _ => String::new(),
         };
         println!("{}{version} at {}: a run can work there", node.name(), servers.join(", "));
-        match external.way_to(node, 1, &means) {
+        match external.way_to(node, 1) {
             Way::None(reason) => println!("  its links cannot be broken: {reason}"),
             Way::Names => println!("  its links can be broken: each service resolves the names to its own"),
             Way::Address => println!("  its links can be broken: each service dials a proxy"),

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::context::Context;
 use crate::environment::Kind;
-use crate::environment::external::{External, Means, Way};
+use crate::environment::external::{External, Way};
 use crate::fault::{Fault, FaultKind, Schedule, ScheduleError, Strikes, Target};
 use crate::history::entry::{Entry, FaultEvent, FaultStep};
 use crate::link::topology::Topology;
@@ -51,17 +51,17 @@ pub fn adapt(resolved: &mut Resolved, kind: &Kind) {
 ///
 /// # Errors
 /// When the schedule cannot be drawn.
-pub async fn impossible(resolved: &Resolved, kind: &Kind) -> Result<Vec<Impossible>, ScheduleError> {
+pub fn impossible(resolved: &Resolved, kind: &Kind) -> Result<Vec<Impossible>, ScheduleError> {
     let Some(external) = kind.external() else { return Ok(Vec::new()) };
     let schedule = Schedule::plan(resolved, load_duration(&resolved.scenario.load))?;
-    let ground = Ground::new(resolved, external, &external.means().await);
+    let ground = Ground::new(resolved, external);
     Ok(ground.impossible(&schedule))
 }
 
 /// What is left of a schedule; the rest goes into the history as not applicable, with its reason.
-pub(super) async fn without_impossible(context: &Context<'_>, mut schedule: Schedule) -> Schedule {
+pub(super) fn without_impossible(context: &Context<'_>, mut schedule: Schedule) -> Schedule {
     let Some(external) = context.kind.external() else { return schedule };
-    let ground = Ground::new(&context.resolved, external, &external.means().await);
+    let ground = Ground::new(&context.resolved, external);
     let impossible = ground.impossible(&schedule);
     for Impossible { fault, what, reason } in &impossible {
         context.recorder.record(Entry::Fault(FaultEvent {
@@ -112,9 +112,9 @@ struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    fn new(resolved: &Resolved, external: &'a External, means: &Means) -> Self {
+    fn new(resolved: &Resolved, external: &'a External) -> Self {
         let dialling = |node| resolved.instances().iter().filter(|one| one.dependencies.contains(&node)).count();
-        let way = |node| external.way_to(node, dialling(node), means);
+        let way = |node| external.way_to(node, dialling(node));
         let topology = Topology::of_variant(resolved);
         Self { external, topology, mongodb: way(Node::Mongodb), kafka: way(Node::Kafka) }
     }
@@ -282,10 +282,10 @@ expect.verdict = "valid"
         let servers = hosts.map(|host| Server { host: host.to_owned(), port: 27017, address }).to_vec();
         let uri = MongodbUri::parse("mongodb://a/").expect("it is one");
         let mongodb = ExternalMongodb { uri, set: "shop".into(), servers, version: "6.0.5".into(), may_step_down };
-        let external = External { mongodb: Some(mongodb), kafka: None };
+        let external = External { mongodb: Some(mongodb), ..External::default() };
         adapt(&mut resolved, &Kind::External(std::sync::Arc::new(external.clone())));
         let schedule = Schedule::plan(&resolved, load_duration(&resolved.scenario.load)).expect("it can be planned");
-        let ground = Ground::new(&resolved, &external, &Means::default());
+        let ground = Ground::new(&resolved, &external);
         ground.impossible(&schedule).into_iter().map(|one| (one.what, one.reason)).collect()
     }
 

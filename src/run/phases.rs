@@ -159,13 +159,16 @@ async fn load_and_faults(
     let sampler = Arc::new(sampler(context, stage, &progress)?);
     stage.sampler = Some(Arc::clone(&sampler));
 
+    let schedule = ground::without_impossible(context, schedule);
+    let targets = wiring::targets(context, stage)?;
+    // From here on nothing may take long: the lead is all the time there is.
     let start = context.recorder.now() + u64::try_from(LEAD.as_nanos()).expect("short");
     let load_start = context.recorder.clock().instant(start) + scenario.load.warm_up;
     let spec = LoadSpec {
         plan,
         load: scenario.load.clone(),
         seed: scenario.seed,
-        targets: wiring::targets(context, stage)?,
+        targets,
         recorder: context.recorder.clone(),
         start,
     };
@@ -177,7 +180,6 @@ async fn load_and_faults(
             let processes = Arc::new(Processes { environment, services, sampler, roles });
             let (nemesis, faults) = Nemesis::new(links.clone(), processes, context.recorder.clone());
             let stop = stop.clone();
-            let schedule = ground::without_impossible(context, schedule).await;
             let strike = async move { nemesis.run(schedule, load_start.into(), stop).await };
             (Either::Left(strike), Some(faults))
         }

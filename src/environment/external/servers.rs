@@ -52,7 +52,7 @@ impl Servers {
             hosts: BTreeMap::new(),
             dialled: BTreeMap::new(),
         };
-        servers.lay_out(needs, &external.means().await, ports)?;
+        servers.lay_out(needs, ports)?;
         if !servers.dialled_by_name(needs).is_empty() {
             let way = HostsWay::find().await?;
             servers.write_hosts(needs, supervisor.folder(), way)?;
@@ -159,12 +159,12 @@ impl Servers {
         ready(Err(EnvironmentError::NoServer(server.to_owned())))
     }
 
-    fn lay_out(&mut self, needs: &Needs, means: &Means, ports: &Ports) -> Result<(), EnvironmentError> {
+    fn lay_out(&mut self, needs: &Needs, ports: &Ports) -> Result<(), EnvironmentError> {
         let net = self.external.free_net();
         for node in [Node::Mongodb, Node::Kafka] {
             let dialling: Vec<&String> =
                 needs.links.iter().filter(|(_, to)| *to == node).map(|(instance, _)| instance).collect();
-            match self.external.way_to(node, dialling.len(), means) {
+            match self.external.way_to(node, dialling.len()) {
                 Way::None(_) => {}
                 Way::Names => self.by_names(node, &dialling, needs, net)?,
                 Way::Address => {
@@ -273,9 +273,12 @@ fn host_of(external: &External, net: u8, process: usize, server: &Server) -> Ipv
 }
 
 impl External {
-    /// What this host allows.
-    pub async fn means(&self) -> Means {
-        let no_names = HostsWay::find().await.err().map(|error| error.to_string());
+    /// What this host allows. Ways that fail take seconds to, so they are tried only where a name may be led elsewhere.
+    pub(super) async fn look_at_host(&self) -> Means {
+        let mut no_names = None;
+        if self.all_servers().any(Server::has_name) {
+            no_names = HostsWay::find().await.err().map(|error| error.to_string());
+        }
         let ports = self.all_servers().map(|server| server.port);
         let taken = ports.filter(|port| !NETS.clone().any(|net| is_free(net, *port))).collect();
         Means { no_names, taken }

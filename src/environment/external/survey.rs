@@ -18,6 +18,8 @@ pub struct External {
     pub mongodb: Option<ExternalMongodb>,
     /// The brokers.
     pub kafka: Option<ExternalKafka>,
+    /// What this host allows: found out once, so that a fault that is possible before a run is possible in it.
+    pub means: Means,
 }
 
 /// A replica set.
@@ -70,21 +72,22 @@ impl External {
         if wanted.nodes.contains(&Node::Kafka) {
             external.kafka = Some(kafka(given.kafka, wanted).await?);
         }
+        external.means = external.look_at_host().await;
         Ok(external)
     }
 
     /// How services reach a dependency on this host; `dialling` is how many of them dial it.
-    pub fn way_to(&self, node: Node, dialling: usize, means: &Means) -> Way {
+    pub fn way_to(&self, node: Node, dialling: usize) -> Way {
         let absent = || Way::None("it is not there".to_owned());
         match node {
             Node::Mongodb => self
                 .mongodb
                 .as_ref()
-                .map_or_else(absent, |mongodb| to_mongodb(&mongodb.servers, mongodb.uri.proves_names(), means)),
+                .map_or_else(absent, |mongodb| to_mongodb(&mongodb.servers, mongodb.uri.proves_names(), &self.means)),
             Node::Kafka => self
                 .kafka
                 .as_ref()
-                .map_or_else(absent, |kafka| to_kafka(&kafka.servers, &kafka.given.listeners, dialling, means)),
+                .map_or_else(absent, |kafka| to_kafka(&kafka.servers, &kafka.given.listeners, dialling, &self.means)),
         }
     }
 
