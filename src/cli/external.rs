@@ -123,6 +123,11 @@ impl EnvironmentOptions {
         Err(anyhow!("{what} not possible on these servers (see above); nothing was run").into())
     }
 
+    /// Whether a run may leave out what is not possible on its servers.
+    pub(super) fn leaves_out_impossible(&self) -> bool {
+        self.possible_faults
+    }
+
     /// The words that repeat the choice.
     pub(super) fn words(&self) -> Vec<String> {
         let mut words = Vec::new();

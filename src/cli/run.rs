@@ -248,6 +248,7 @@ impl Invocation<'_> {
             observer: screen.observer(),
             cancellation: self.cancellation.clone(),
             kind: self.kind,
+            leaves_out_impossible: self.options.environment.leaves_out_impossible(),
             standing: self.standing.as_ref(),
             sweep: None,
         };

@@ -44,6 +44,8 @@ pub struct RunRequest<'a> {
     pub cancellation: CancellationToken,
     /// Where its servers come from.
     pub kind: &'a Kind,
+    /// Whether faults may be left out that are not possible on these servers; else the run fails.
+    pub leaves_out_impossible: bool,
     /// Servers that it shares with other runs; else it has its own.
     pub standing: Option<&'a Standing>,
     /// What to sweep, instead of a load.
@@ -103,6 +105,7 @@ pub async fn run(request: RunRequest<'_>) -> Result<Ended, RunError> {
         standing: request.standing,
         sweep: request.sweep,
         kind: request.kind.clone(),
+        leaves_out_impossible: request.leaves_out_impossible,
     };
     let mut stage = Stage::new(supervisor);
     // The stage is taken down below whatever state a panic left it in.

@@ -27,6 +27,8 @@ pub(super) struct Context<'a> {
     pub(super) cancellation: CancellationToken,
     /// Where the servers come from.
     pub(super) kind: Kind,
+    /// Whether faults may be left out that are not possible on these servers.
+    pub(super) leaves_out_impossible: bool,
     /// Servers that several runs share.
     pub(super) standing: Option<&'a Standing>,
     /// What is swept, instead of a load.

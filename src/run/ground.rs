@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::context::Context;
+use super::context::{Context, Cut};
 use crate::environment::Kind;
 use crate::environment::external::{External, Way};
 use crate::fault::{Fault, FaultKind, Schedule, ScheduleError, Strikes, Target};
@@ -12,6 +12,7 @@ use crate::link::topology::Topology;
 use crate::link::{CLIENTS, Link};
 use crate::load::arrivals::load_duration;
 use crate::scenario::manifest::Node;
+use crate::scenario::matrix::repetition;
 use crate::scenario::resolved::Resolved;
 use crate::witness::preflight::{remove_run_database, remove_topics};
 
@@ -47,22 +48,36 @@ pub fn adapt(resolved: &mut Resolved, kind: &Kind) {
     }
 }
 
-/// The faults of a run that are not possible on its servers; none on torn's own.
+/// The faults that are not possible on the servers, of a run and of all its repetitions: each has a seed of its own, and
+/// so other random faults. None on torn's own servers.
 ///
 /// # Errors
-/// When the schedule cannot be drawn.
+/// When a schedule cannot be drawn.
 pub fn impossible(resolved: &Resolved, kind: &Kind) -> Result<Vec<Impossible>, ScheduleError> {
     let Some(external) = kind.external() else { return Ok(Vec::new()) };
-    let schedule = Schedule::plan(resolved, load_duration(&resolved.scenario.load))?;
     let ground = Ground::new(resolved, external);
-    Ok(ground.impossible(&schedule))
+    let repeat = resolved.scenario.matrix.as_ref().map_or(1, |matrix| matrix.repeat);
+    let mut all: Vec<Impossible> = Vec::new();
+    for number in 0..repeat {
+        let schedule = Schedule::plan(&repetition(resolved, number), load_duration(&resolved.scenario.load))?;
+        all.extend(ground.impossible(&schedule));
+    }
+    Ok(all)
 }
 
 /// What is left of a schedule; the rest goes into the history as not applicable, with its reason.
-pub(super) fn without_impossible(context: &Context<'_>, mut schedule: Schedule) -> Schedule {
-    let Some(external) = context.kind.external() else { return schedule };
+///
+/// # Errors
+/// When something would be left out that nobody has allowed to be.
+pub(super) fn without_impossible(context: &Context<'_>, mut schedule: Schedule) -> Result<Schedule, Cut> {
+    let Some(external) = context.kind.external() else { return Ok(schedule) };
     let ground = Ground::new(&context.resolved, external);
     let impossible = ground.impossible(&schedule);
+    if let Some(Impossible { what, reason, .. }) = impossible.first()
+        && !context.leaves_out_impossible
+    {
+        return Err(Cut::Failed(format!("{what} is not possible here: {reason}")));
+    }
     for Impossible { fault, what, reason } in &impossible {
         context.recorder.record(Entry::Fault(FaultEvent {
             at: context.recorder.now(),
@@ -74,7 +89,7 @@ pub(super) fn without_impossible(context: &Context<'_>, mut schedule: Schedule) 
         }));
     }
     schedule.faults.retain(|(fault, _)| impossible.iter().all(|other| other.fault != fault.id));
-    schedule
+    Ok(schedule)
 }
 
 /// Deletes the run's own database and topics on servers that outlive it.
@@ -211,21 +226,25 @@ fn with_remedy(reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
-    use std::path::Path;
+    use std::sync::Arc;
 
     use super::*;
     use crate::environment::external::{ExternalMongodb, MongodbUri, Server};
     use crate::scenario::reader;
 
-    const FAULTS: &str = r#"
+    const LOAD: &str = r#"
 workload = "inventory"
-mongodb.nodes = 3
 
 [load]
 rate = 10
 duration = "20s"
 keys.product = { count = 5 }
 mix = { purchase = 1 }
+"#;
+
+    const FAULTS: &str = r#"
+[mongodb]
+nodes = 3
 
 [[fault]]
 at = "1s"
@@ -266,27 +285,39 @@ at = "15s"
 for = "1s"
 latency = ["clients", "api"]
 delay = "10ms"
+"#;
 
+    const OUTBOX: &str = r#"
 [[variant]]
 name = "outbox"
 pattern = { stock = "conditional", write = "outbox", relay = "polling", consumer = "inbox" }
-expect.verdict = "valid"
 "#;
 
-    fn told(hosts: [&str; 3], may_step_down: bool) -> Vec<(String, String)> {
+    /// Every run of a scenario with these tables.
+    fn read(tables: &str) -> Vec<Resolved> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("faults.toml");
-        std::fs::write(&path, FAULTS).expect("it is new");
-        let mut resolved = reader::read(Path::new(&path), &[]).expect("it is a scenario").remove(0);
-        let address = SocketAddr::from(([10, 0, 0, 1], 27017));
-        let servers = hosts.map(|host| Server { host: host.to_owned(), port: 27017, address }).to_vec();
+        std::fs::write(&path, format!("{LOAD}{tables}")).expect("it is new");
+        reader::read(&path, &[]).expect("it is a scenario")
+    }
+
+    fn server(host: &str) -> Server {
+        Server { host: host.to_owned(), port: 27017, address: SocketAddr::from(([10, 0, 0, 1], 27017)) }
+    }
+
+    fn mongodb(hosts: &[&str], may_step_down: bool) -> ExternalMongodb {
+        let servers = hosts.iter().map(|host| server(host)).collect();
         let uri = MongodbUri::parse("mongodb://a/").expect("it is one");
-        let mongodb = ExternalMongodb { uri, set: "shop".into(), servers, version: "6.0.5".into(), may_step_down };
-        let external = External { mongodb: Some(mongodb), ..External::default() };
-        adapt(&mut resolved, &Kind::External(std::sync::Arc::new(external.clone())));
-        let schedule = Schedule::plan(&resolved, load_duration(&resolved.scenario.load)).expect("it can be planned");
-        let ground = Ground::new(&resolved, &external);
-        ground.impossible(&schedule).into_iter().map(|one| (one.what, one.reason)).collect()
+        ExternalMongodb { uri, set: "shop".into(), servers, version: "6.0.5".into(), may_step_down }
+    }
+
+    fn told(hosts: [&str; 3], may_step_down: bool) -> Vec<(String, String)> {
+        let mut resolved = read(&format!("{FAULTS}{OUTBOX}")).remove(0);
+        let external = External { mongodb: Some(mongodb(&hosts, may_step_down)), ..External::default() };
+        let kind = Kind::External(Arc::new(external));
+        adapt(&mut resolved, &kind);
+        let impossible = impossible(&resolved, &kind).expect("it can be planned");
+        impossible.into_iter().map(|one| (one.what, one.reason)).collect()
     }
 
     #[test]
@@ -309,5 +340,27 @@ expect.verdict = "valid"
         };
         assert!(reason("step-down").contains("clusterManager"));
         assert!(reason("partition api → primary").contains("10.0.0.3:27017"));
+    }
+
+    #[test]
+    fn a_fault_that_only_a_later_seed_draws_is_told_beforehand_too() {
+        let choice = |what: &str| format!("[[random_faults.choice]]\n{what}\nshortest = \"1s\"\nlongest = \"2s\"\n");
+        let choices = choice("pause = \"api\"") + &choice("pause = \"mongodb\"");
+        let tables = format!("[matrix]\nrepeat = 20\n[random_faults]\ncount = 1\n{choices}{OUTBOX}");
+        let external = External { mongodb: Some(mongodb(&["a"], true)), ..External::default() };
+        let kind = Kind::External(Arc::new(external));
+        // Of a hundred first seeds, one at least draws what is possible; that of its twenty all do is past belief.
+        let of_first = |seed: u64| {
+            let mut resolved = read(&tables).remove(0);
+            resolved.scenario.seed = seed;
+            resolved
+        };
+        let draws = |resolved: &Resolved| {
+            let schedule = Schedule::plan(resolved, load_duration(&resolved.scenario.load)).expect("there is room");
+            schedule.faults[0].0.name()
+        };
+        let resolved = (0..100).map(of_first).find(|resolved| draws(resolved) == "pause api").expect("one draws it");
+        let impossible = impossible(&resolved, &kind).expect("it can be planned");
+        assert!(impossible.iter().any(|one| one.what == "pause mongodb"), "{impossible:?}");
     }
 }

@@ -159,7 +159,7 @@ async fn load_and_faults(
     let sampler = Arc::new(sampler(context, stage, &progress)?);
     stage.sampler = Some(Arc::clone(&sampler));
 
-    let schedule = ground::without_impossible(context, schedule);
+    let schedule = ground::without_impossible(context, schedule)?;
     let targets = wiring::targets(context, stage)?;
     // From here on nothing may take long: the lead is all the time there is.
     let start = context.recorder.now() + u64::try_from(LEAD.as_nanos()).expect("short");
