@@ -13,7 +13,7 @@ use crate::environment::docker::{Docker, Images};
 use crate::environment::external::{External, Given, GivenKafka, MongodbUri, Server, Wanted, Way};
 use crate::environment::local::install::{self, Lacking};
 use crate::environment::{Kind, Needs};
-use crate::run::ground;
+use crate::run::{Sharing, ground};
 use crate::scenario::manifest::Node;
 use crate::scenario::resolved::Resolved;
 use crate::secret::Secret;
@@ -104,10 +104,10 @@ impl EnvironmentOptions {
     /// One line for each fault that is not possible, however many variants have it.
     fn refuse_impossible(&self, scenarios: &[&mut Vec<Resolved>], kind: &Kind) -> Result<(), Failure> {
         let mut lines: Vec<String> = Vec::new();
-        for resolved in scenarios.iter().flat_map(|variants| variants.iter()) {
-            for impossible in ground::impossible(resolved, kind)? {
-                let line =
-                    format!("{}: {} is not possible here: {}", resolved.name, impossible.what, impossible.reason);
+        for variants in scenarios {
+            for impossible in ground::impossible(variants, Sharing::of(variants), kind)? {
+                let scenario = &variants[0].name;
+                let line = format!("{scenario}: {} is not possible here: {}", impossible.what, impossible.reason);
                 if !lines.contains(&line) {
                     lines.push(line);
                 }

@@ -13,7 +13,7 @@ use super::paper::Paper;
 use super::side_by_side;
 use super::terminal::{Chatter, Screen};
 use crate::environment::Kind;
-use crate::run::{self as runner, RunRequest, Standing};
+use crate::run::{self as runner, RunRequest, Sharing, Standing};
 use crate::scenario::matrix::cell;
 use crate::scenario::reader::{self, Override};
 use crate::scenario::resolved::Resolved;
@@ -151,7 +151,8 @@ async fn run_scenario(
     let (store, mut folder) = RunStore::create(&options.out, &first.name, first.scenario.seed, started)?;
     let chatter = Chatter::choose(options.quiet, options.no_progress);
     let torn = std::env::current_exe().context("failed to find the torn program itself")?;
-    let standing = shares_servers(variants).then(|| Standing::new(variants, kind, &folder.servers(), &torn));
+    let is_shared = Sharing::of(variants) == Sharing::Shared;
+    let standing = is_shared.then(|| Standing::new(variants, kind, &folder.servers(), &torn));
     let invocation = Invocation { file, kind, options, cancellation, chatter, torn, standing };
     if chatter != Chatter::Quiet {
         eprintln!("{}: seed {}, plan {}", file.display(), first.scenario.seed, &first.plan_hash()[..12]);
@@ -169,12 +170,6 @@ async fn run_scenario(
         store.keep(&first.name, count as usize)?;
     }
     Ok(exit)
-}
-
-/// Whether it pays to let the servers of one run serve the next: a cluster takes longer to come up than a run lasts, and a
-/// matrix has many runs.
-fn shares_servers(variants: &[Resolved]) -> bool {
-    variants.iter().any(|resolved| resolved.scenario.has_cluster() || cell(resolved).is_some())
 }
 
 /// Every variant once, side by side in the end.

@@ -1,11 +1,14 @@
 //! Servers that somebody else runs: what a scenario finds there, which of its faults are not possible on them, and what
 //! a run takes away again.
 
+use std::path::Path;
 use std::time::Instant;
 
 use super::context::{Context, Cut};
-use crate::environment::Kind;
+use super::standing::{Sharing, joined_needs};
+use super::wiring;
 use crate::environment::external::{External, Way};
+use crate::environment::{Kind, Needs};
 use crate::fault::{Fault, FaultKind, Schedule, ScheduleError, Strikes, Target};
 use crate::history::entry::{Entry, FaultEvent, FaultStep};
 use crate::link::topology::Topology;
@@ -48,19 +51,26 @@ pub fn adapt(resolved: &mut Resolved, kind: &Kind) {
     }
 }
 
-/// The faults that are not possible on the servers, of a run and of all its repetitions: each has a seed of its own, and
+/// The faults that are not possible on the servers, of runs and of all their repetitions: each has a seed of its own, and
 /// so other random faults. None on torn's own servers.
 ///
 /// # Errors
 /// When a schedule cannot be drawn.
-pub fn impossible(resolved: &Resolved, kind: &Kind) -> Result<Vec<Impossible>, ScheduleError> {
+pub fn impossible(runs: &[Resolved], sharing: Sharing, kind: &Kind) -> Result<Vec<Impossible>, ScheduleError> {
     let Some(external) = kind.external() else { return Ok(Vec::new()) };
-    let ground = Ground::new(resolved, external);
-    let repeat = resolved.scenario.matrix.as_ref().map_or(1, |matrix| matrix.repeat);
     let mut all: Vec<Impossible> = Vec::new();
-    for number in 0..repeat {
-        let schedule = Schedule::plan(&repetition(resolved, number), load_duration(&resolved.scenario.load))?;
-        all.extend(ground.impossible(&schedule));
+    for resolved in runs {
+        let nowhere = Path::new("");
+        let needs = match sharing {
+            Sharing::Shared => joined_needs(resolved, runs, kind, nowhere).1,
+            Sharing::Own => wiring::needs(resolved, kind, nowhere),
+        };
+        let ground = Ground::new(resolved, &needs, external);
+        let repeat = resolved.scenario.matrix.as_ref().map_or(1, |matrix| matrix.repeat);
+        for number in 0..repeat {
+            let schedule = Schedule::plan(&repetition(resolved, number), load_duration(&resolved.scenario.load))?;
+            all.extend(ground.impossible(&schedule));
+        }
     }
     Ok(all)
 }
@@ -71,7 +81,11 @@ pub fn impossible(resolved: &Resolved, kind: &Kind) -> Result<Vec<Impossible>, S
 /// When something would be left out that nobody has allowed to be.
 pub(super) fn without_impossible(context: &Context<'_>, mut schedule: Schedule) -> Result<Schedule, Cut> {
     let Some(external) = context.kind.external() else { return Ok(schedule) };
-    let ground = Ground::new(&context.resolved, external);
+    let needs = match context.standing {
+        Some(standing) => standing.needs(&context.resolved).1,
+        None => wiring::needs(&context.resolved, &context.kind, &context.logs),
+    };
+    let ground = Ground::new(&context.resolved, &needs, external);
     let impossible = ground.impossible(&schedule);
     if let Some(Impossible { what, reason, .. }) = impossible.first()
         && !context.leaves_out_impossible
@@ -127,8 +141,9 @@ struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    fn new(resolved: &Resolved, external: &'a External) -> Self {
-        let dialling = |node| resolved.instances().iter().filter(|one| one.dependencies.contains(&node)).count();
+    /// `needs`: of all runs that share the links.
+    fn new(resolved: &Resolved, needs: &Needs, external: &'a External) -> Self {
+        let dialling = |node| needs.links.iter().filter(|(_, dialled)| *dialled == node).count();
         let way = |node| external.way_to(node, dialling(node));
         let topology = Topology::of_variant(resolved);
         Self { external, topology, mongodb: way(Node::Mongodb), kafka: way(Node::Kafka) }
@@ -224,143 +239,4 @@ fn with_remedy(reason: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::SocketAddr;
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::environment::external::{ExternalMongodb, MongodbUri, Server};
-    use crate::scenario::reader;
-
-    const LOAD: &str = r#"
-workload = "inventory"
-
-[load]
-rate = 10
-duration = "20s"
-keys.product = { count = 5 }
-mix = { purchase = 1 }
-"#;
-
-    const FAULTS: &str = r#"
-[mongodb]
-nodes = 3
-
-[[fault]]
-at = "1s"
-for = "1s"
-isolate = "primary"
-
-[[fault]]
-at = "3s"
-for = "1s"
-two_primaries = "mongodb"
-
-[[fault]]
-at = "5s"
-roll_oplog = "mongodb"
-
-[[fault]]
-at = "7s"
-for = "1s"
-step_down = "mongodb"
-
-[[fault]]
-at = "9s"
-for = "1s"
-pause = "primary"
-
-[[fault]]
-at = "11s"
-for = "1s"
-partition = ["api", "primary"]
-
-[[fault]]
-at = "13s"
-for = "1s"
-pause = "api"
-
-[[fault]]
-at = "15s"
-for = "1s"
-latency = ["clients", "api"]
-delay = "10ms"
-"#;
-
-    const OUTBOX: &str = r#"
-[[variant]]
-name = "outbox"
-pattern = { stock = "conditional", write = "outbox", relay = "polling", consumer = "inbox" }
-"#;
-
-    /// Every run of a scenario with these tables.
-    fn read(tables: &str) -> Vec<Resolved> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("faults.toml");
-        std::fs::write(&path, format!("{LOAD}{tables}")).expect("it is new");
-        reader::read(&path, &[]).expect("it is a scenario")
-    }
-
-    fn server(host: &str) -> Server {
-        Server { host: host.to_owned(), port: 27017, address: SocketAddr::from(([10, 0, 0, 1], 27017)) }
-    }
-
-    fn mongodb(hosts: &[&str], may_step_down: bool) -> ExternalMongodb {
-        let servers = hosts.iter().map(|host| server(host)).collect();
-        let uri = MongodbUri::parse("mongodb://a/").expect("it is one");
-        ExternalMongodb { uri, set: "shop".into(), servers, version: "6.0.5".into(), may_step_down }
-    }
-
-    fn told(hosts: [&str; 3], may_step_down: bool) -> Vec<(String, String)> {
-        let mut resolved = read(&format!("{FAULTS}{OUTBOX}")).remove(0);
-        let external = External { mongodb: Some(mongodb(&hosts, may_step_down)), ..External::default() };
-        let kind = Kind::External(Arc::new(external));
-        adapt(&mut resolved, &kind);
-        let impossible = impossible(&resolved, &kind).expect("it can be planned");
-        impossible.into_iter().map(|one| (one.what, one.reason)).collect()
-    }
-
-    #[test]
-    fn what_needs_hands_on_a_server_or_a_link_between_two_is_not_possible_and_the_rest_is() {
-        let impossible = told(["a", "b", "c"], true);
-        let what: Vec<&str> = impossible.iter().map(|(what, _)| what.split(' ').next().expect("a word")).collect();
-        assert_eq!(what, ["partition", "two-primaries", "roll-oplog", "pause"], "{impossible:?}");
-        for (what, reason) in &impossible {
-            assert!(reason.contains("--env local") && reason.contains("--possible-faults"), "{what}: {reason}");
-        }
-        assert!(impossible[0].0.contains("primary ↔ its peers"), "{impossible:?}");
-    }
-
-    #[test]
-    fn members_at_addresses_and_a_user_without_the_right_take_further_faults_away() {
-        let impossible = told(["a", "b", "10.0.0.3"], false);
-        let reason = |name: &str| {
-            let found = impossible.iter().find(|(what, _)| what.starts_with(name));
-            found.unwrap_or_else(|| panic!("{name}: {impossible:?}")).1.clone()
-        };
-        assert!(reason("step-down").contains("clusterManager"));
-        assert!(reason("partition api → primary").contains("10.0.0.3:27017"));
-    }
-
-    #[test]
-    fn a_fault_that_only_a_later_seed_draws_is_told_beforehand_too() {
-        let choice = |what: &str| format!("[[random_faults.choice]]\n{what}\nshortest = \"1s\"\nlongest = \"2s\"\n");
-        let choices = choice("pause = \"api\"") + &choice("pause = \"mongodb\"");
-        let tables = format!("[matrix]\nrepeat = 20\n[random_faults]\ncount = 1\n{choices}{OUTBOX}");
-        let external = External { mongodb: Some(mongodb(&["a"], true)), ..External::default() };
-        let kind = Kind::External(Arc::new(external));
-        // Of a hundred first seeds, one at least draws what is possible; that of its twenty all do is past belief.
-        let of_first = |seed: u64| {
-            let mut resolved = read(&tables).remove(0);
-            resolved.scenario.seed = seed;
-            resolved
-        };
-        let draws = |resolved: &Resolved| {
-            let schedule = Schedule::plan(resolved, load_duration(&resolved.scenario.load)).expect("there is room");
-            schedule.faults[0].0.name()
-        };
-        let resolved = (0..100).map(of_first).find(|resolved| draws(resolved) == "pause api").expect("one draws it");
-        let impossible = impossible(&resolved, &kind).expect("it can be planned");
-        assert!(impossible.iter().any(|one| one.what == "pause mongodb"), "{impossible:?}");
-    }
-}
+mod tests;

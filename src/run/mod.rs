@@ -35,4 +35,4 @@ mod wiring;
 
 pub use conduct::{Ended, RunError, RunRequest, run};
 pub(crate) use context::in_words;
-pub use standing::Standing;
+pub use standing::{Sharing, Standing};

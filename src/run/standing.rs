@@ -12,7 +12,26 @@ use crate::environment::{Environment, Kind, Needs};
 use crate::link::tap::Taps;
 use crate::link::{Link, Links};
 use crate::process::Supervisor;
+use crate::scenario::matrix::cell;
 use crate::scenario::resolved::Resolved;
+
+/// Whose servers those of a run are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// Its own.
+    Own,
+    /// Several runs'.
+    Shared,
+}
+
+impl Sharing {
+    /// Whether it pays to let the servers of one of these runs serve the next: a cluster takes longer to come up than a
+    /// run lasts, and a matrix has many runs.
+    pub fn of(runs: &[Resolved]) -> Self {
+        let pays = |resolved: &Resolved| resolved.scenario.has_cluster() || cell(resolved).is_some();
+        if runs.iter().any(pays) { Self::Shared } else { Self::Own }
+    }
+}
 
 /// The servers that several runs share.
 pub struct Standing {
@@ -108,29 +127,39 @@ impl Standing {
         self.state.lock().await.down().await
     }
 
-    /// Everything that those runs need that have the same servers as this one.
-    fn needs(&self, resolved: &Resolved) -> (Vec<Resolved>, Needs) {
-        let mut all = wiring::needs(resolved, &self.kind, &self.logs);
-        let servers = |needs: &Needs| (needs.nodes.clone(), needs.mongodb, needs.kafka);
-        let mut runs = Vec::new();
-        // Each run's needs joined in the same order, so that all of them ask for the same.
-        let mut joined: Option<Needs> = None;
-        for run in &self.runs {
-            let needs = wiring::needs(run, &self.kind, &self.logs);
-            if servers(&needs) != servers(&all) {
-                continue;
-            }
-            runs.push(run.clone());
-            match &mut joined {
-                Some(joined) => joined.join(needs),
-                None => joined = Some(needs),
-            }
-        }
-        if let Some(joined) = joined {
-            all = joined;
-        }
-        (runs, all)
+    /// What this run needs, and all others that have the same servers.
+    pub(super) fn needs(&self, resolved: &Resolved) -> (Vec<Resolved>, Needs) {
+        joined_needs(resolved, &self.runs, &self.kind, &self.logs)
     }
+}
+
+/// Those of some runs that have the same servers as this one, and everything that they need.
+pub(super) fn joined_needs(
+    resolved: &Resolved,
+    among: &[Resolved],
+    kind: &Kind,
+    logs: &Path,
+) -> (Vec<Resolved>, Needs) {
+    let mut all = wiring::needs(resolved, kind, logs);
+    let servers = |needs: &Needs| (needs.nodes.clone(), needs.mongodb, needs.kafka);
+    let mut runs = Vec::new();
+    // Each run's needs joined in the same order, so that all of them ask for the same.
+    let mut joined: Option<Needs> = None;
+    for run in among {
+        let needs = wiring::needs(run, kind, logs);
+        if servers(&needs) != servers(&all) {
+            continue;
+        }
+        runs.push(run.clone());
+        match &mut joined {
+            Some(joined) => joined.join(needs),
+            None => joined = Some(needs),
+        }
+    }
+    if let Some(joined) = joined {
+        all = joined;
+    }
+    (runs, all)
 }
 
 impl State {
