@@ -111,12 +111,14 @@ pub async fn run(request: RunRequest<'_>) -> Result<Ended, RunError> {
     // The stage is taken down below whatever state a panic left it in.
     let played = AssertUnwindSafe(Box::pin(phases::play(&context, &mut stage, exits))).catch_unwind().await;
     let played = played.unwrap_or_else(|panic| Err(Cut::Failed(format!("torn panicked: {}", say_panic(&*panic)))));
+    let is_spoilt = stage.is_spoilt;
     let mut down = stage.down(&context).await;
     if let Some(standing) = request.standing {
-        if played.is_ok() && down.is_ok() {
+        if played.is_ok() && down.is_ok() && !is_spoilt {
             standing.leave().await;
         } else {
-            // What a cut run leaves behind is not known: the next one gets new servers.
+            // What a cut run leaves behind is not known, nor what becomes of a fault that stays: the next one gets new
+            // servers.
             let ended = standing.down().await;
             down = down.and(ended);
         }

@@ -31,10 +31,10 @@ pub(super) struct Drainage<'a> {
 }
 
 impl Drainage<'_> {
-    /// Waits for the end of the drain.
-    pub(super) async fn wait(&self) -> Drain {
+    /// Waits for the end of the drain; besides, whether the servers' clusters are whole again.
+    pub(super) async fn wait(&self) -> (Drain, bool) {
         let deadline = Instant::now() + self.deadline;
-        self.settle(deadline).await;
+        let is_whole = self.settle(deadline).await;
         // Only after this is the witnesses' silence the servers' silence.
         let mut caught_up = self.catch_up(deadline).await;
         let mut told = String::new();
@@ -59,7 +59,8 @@ impl Drainage<'_> {
                 caught_up = caught_up && self.catch_up(deadline.max(Instant::now() + Duration::from_secs(5))).await;
                 let (outstanding, unpublished) = self.owed();
                 let at = self.recorder.now();
-                return Drain { at, end, unpublished, lag, witnesses_caught_up: caught_up, outstanding };
+                let drain = Drain { at, end, unpublished, lag, witnesses_caught_up: caught_up, outstanding };
+                return (drain, is_whole);
             }
             self.tell(&mut told, outstanding, unpublished, lag);
             tokio::select! {
@@ -70,13 +71,17 @@ impl Drainage<'_> {
     }
 
     /// Until a healed cluster agrees with itself, a server may still tell where its log ended before the fault.
-    async fn settle(&self, deadline: Instant) {
+    async fn settle(&self, deadline: Instant) -> bool {
         let roles = self.witnesses.roles();
         let settling = roles.settled(deadline);
         tokio::select! {
-            () = self.cancellation.cancelled() => {}
-            settled = settling => if let Err(missing) = settled {
-                (self.observer)(Event::Remark(format!("the cluster is not whole again: {missing}")));
+            () = self.cancellation.cancelled() => false,
+            settled = settling => match settled {
+                Ok(()) => true,
+                Err(missing) => {
+                    (self.observer)(Event::Remark(format!("the cluster is not whole again: {missing}")));
+                    false
+                }
             },
         }
     }

@@ -98,7 +98,8 @@ async fn phases(context: &Context<'_>, stage: &mut Stage) -> Result<Played, Cut>
             cancellation: &context.cancellation,
             observer: &context.observer,
         };
-        let drain = drainage.wait().await;
+        let (drain, is_whole) = drainage.wait().await;
+        stage.is_spoilt |= !is_whole;
         let cut = drain.end == DrainEnd::Cut;
         context.recorder.record(Entry::Drain(drain));
         context.enter(PhaseName::FinalReads);
@@ -194,6 +195,7 @@ async fn load_and_faults(
         summary
     };
     let (summary, log) = tokio::join!(loading, striking);
+    stage.is_spoilt |= log.not_healed().next().is_some();
     tell_faults(context, &log)?;
     Ok(summary?)
 }

@@ -32,6 +32,8 @@ pub(super) struct Stage {
     pub(super) environment: Option<Arc<Environment>>,
     /// Whether the servers stay up for further runs; then this one leaves nothing of its own in them.
     pub(super) is_shared: bool,
+    /// Whether they are not as they were before the run: a fault is not healed, or a cluster not whole again.
+    pub(super) is_spoilt: bool,
     pub(super) links: Option<Links>,
     pub(super) taps: Option<Arc<Taps>>,
     pub(super) witnesses: Option<Witnesses>,
@@ -48,6 +50,7 @@ impl Stage {
             supervisor,
             environment: None,
             is_shared: false,
+            is_spoilt: false,
             links: None,
             taps: None,
             witnesses: None,
