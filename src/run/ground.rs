@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::time::Instant;
 
+use anyhow::Context as _;
+
 use super::context::{Context, Cut};
 use super::standing::{Sharing, joined_needs};
 use super::wiring;
@@ -113,7 +115,8 @@ pub(super) async fn remove_own(context: &Context<'_>, deadline: Instant) -> anyh
         match external.mongodb_uri() {
             Some(uri) => {
                 let removal = remove_run_database(&uri, &context.names.database);
-                Ok(tokio::time::timeout_at(deadline.into(), removal).await??)
+                let removed = tokio::time::timeout_at(deadline.into(), removal).await;
+                Ok(removed.context("MongoDB has not dropped the database in time")??)
             }
             None => Ok::<(), anyhow::Error>(()),
         }
@@ -130,6 +133,12 @@ pub(super) async fn remove_own(context: &Context<'_>, deadline: Instant) -> anyh
     // Both to their end: what can be removed is removed.
     let (mongodb, kafka) = tokio::join!(mongodb, kafka);
     mongodb.and(kafka)
+}
+
+/// What a run makes on servers that outlive it, by name.
+pub(super) fn own_in_words(context: &Context<'_>) -> String {
+    let topics = context.names.topics.values().map(|topic| format!("topic {topic}"));
+    std::iter::once(format!("database {}", context.names.database)).chain(topics).collect::<Vec<_>>().join(", ")
 }
 
 /// What can be done to the servers of one variant.

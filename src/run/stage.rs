@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::task::JoinHandle;
 
-use super::context::Context;
+use super::context::{Context, in_words};
+use super::event::Event;
 use super::ground;
 use crate::environment::Environment;
 use crate::history::entry::{PhaseName, ProcessSample};
@@ -20,8 +21,12 @@ use crate::witness::{Sampler, Witnesses};
 /// How long healing all links may take on the way down.
 const HEAL_WITHIN: Duration = Duration::from_secs(30);
 
-/// How long the removal of a run's database and topics may take.
+/// How long the removal of a run's database and topics may take on torn's own servers.
 const REMOVE_WITHIN: Duration = Duration::from_secs(30);
+
+/// The same on somebody else's: what a killed service left open in a transaction is locked for as long as the server lets
+/// one live, by default 60 s (`transactionLifetimeLimitSeconds`), and the server looks for such only every half of that.
+const REMOVE_EXTERNAL_WITHIN: Duration = Duration::from_secs(100);
 
 /// How often the process ids for the samples are looked up.
 const LOOK_UP_EVERY: Duration = Duration::from_millis(500);
@@ -128,12 +133,16 @@ impl Stage {
             }
         }
         if self.environment.is_some() {
-            // Whether the witnesses ever came up or not.
-            let removed = ground::remove_own(context, Instant::now() + REMOVE_WITHIN).await;
-            note(
-                removed
-                    .context("the run's database and topics could not be removed; look for them: torn external clean"),
-            );
+            // Whether the witnesses ever came up or not. The history is complete by now: what is left behind is told, and
+            // is no reason not to judge it.
+            if let Err(error) = ground::remove_own(context, Instant::now() + REMOVE_EXTERNAL_WITHIN).await {
+                let left = ground::own_in_words(context);
+                let reason = in_words(&error);
+                (context.observer)(Event::Remark(format!(
+                    "not all that the run made could be removed ({left}): {reason}; list what is left with `torn external \
+                     clean`, and remove it with --yes"
+                )));
+            }
         }
         let environment = self.environment.take();
         if let Some(environment) = environment.filter(|_| !self.is_shared).and_then(Arc::into_inner) {

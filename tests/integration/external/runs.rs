@@ -4,10 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use mongodb::bson::{Document, doc};
 use nix::sys::signal::Signal;
 use tornwrite::checker::verdict::Verdict;
 
-use super::servers::{Broker, Certificates, Kafka, Mongod, PASSWORD, Server, databases, replica_set, seeing};
+use super::servers::{
+    Broker, Certificates, Kafka, Mongod, PASSWORD, Server, administrator, block_on, databases, replica_set, seeing,
+};
 use crate::runs::{DUAL_WRITE, OUTBOX, lay_out, manifest, replaced, scenario};
 use crate::torn::{Desk, TORN};
 
@@ -134,6 +137,41 @@ fn a_set_of_three_is_followed_by_its_names_cut_at_its_primary_and_steps_down_whe
         assert!(history.contains(expected), "{expected}: {ended}");
     }
     assert_no_secret(&desk.path(""));
+}
+
+#[test]
+fn a_database_that_cannot_be_dropped_is_told_and_the_run_is_judged_all_the_same() {
+    let (mongod, broker) = (Mongod::default().start(), Kafka { spare: 4, ..Kafka::default() }.start());
+    let variant = format!("[[variant]]\nname = \"outbox\"\n{OUTBOX}");
+    let desk = desk(&mongod, &broker, &scenario("2s", &variant));
+    let mut going = desk.start(&RUN);
+    going.until_recorded(&["\"complete\"", "\"ok\""]);
+    // A transaction that nobody ends, as that of a killed service: it holds the database for longer than this test lasts.
+    let database = block_on(hold(&mongod));
+    going.until_recorded(&["\"phase\"", "\"stop\""]);
+    drop(mongod);
+    let ended = going.end();
+    assert!(matches!(ended.code, Some(0 | 2)), "there is a verdict: {ended}");
+    let ended = ended.saying(&format!("not all that the run made could be removed (database {database}, topic torn-"));
+    let ended = ended.saying("torn external clean");
+    assert_eq!(broker.topics(), Vec::<String>::new(), "what can be removed is: {ended}");
+}
+
+/// Leaves a transaction open in the run's database; the database's name.
+async fn hold(mongod: &Server) -> String {
+    let root = administrator(mongod, "").await;
+    let limit = doc! { "setParameter": 1, "transactionLifetimeLimitSeconds": 600 };
+    root.database("admin").run_command(limit).await.expect("the administrator may");
+    let names = root.list_database_names().await.expect("it answers");
+    let name = names.into_iter().find(|name| name.starts_with("torn_")).expect("the run has one");
+    let mut session = root.start_session().await.expect("a session");
+    session.start_transaction().await.expect("a transaction");
+    let products = root.database(&name).collection::<Document>("products");
+    let held = products.insert_one(doc! { "_id": "held" }).session(&mut session).await;
+    held.expect("nothing is in the way");
+    // Dropped, they would end it.
+    std::mem::forget((root, session));
+    name
 }
 
 #[test]
