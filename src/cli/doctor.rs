@@ -23,6 +23,8 @@ enum Purpose {
     Build,
     /// Running the local stack.
     Stack,
+    /// Running clusters on it; not needed for one server of each kind.
+    Clusters,
     /// Installing the local stack; not needed once it is there.
     Install,
     /// Passing the tests; not needed to run anything.
@@ -118,6 +120,7 @@ async fn look() -> Vec<Requirement> {
             succeeds("python3", &["-c", "import venv, ensurepip"]).await,
         ),
         requirement("libcurl", "libcurl4", Purpose::Stack, has_library("libcurl.so.4")),
+        requirement("names of one's own", "libnss-wrapper", Purpose::Clusters, HostsWay::find().await.is_ok()),
         requirement("Chromium", "chromium", Purpose::Tests, on_path("chromium")),
     ]
 }
@@ -126,6 +129,7 @@ fn requirement_line(requirement: &Requirement) -> String {
     let purpose = match requirement.purpose {
         Purpose::Build => "to build tornwrite",
         Purpose::Stack => "to run the local stack",
+        Purpose::Clusters => "to run clusters, except as root",
         Purpose::Install => "to install the local stack",
         Purpose::Tests => "for the tests of the report",
     };
@@ -141,7 +145,7 @@ fn is_needed(purpose: Purpose, stack_is_there: bool) -> bool {
     match purpose {
         Purpose::Build | Purpose::Stack => true,
         Purpose::Install => !stack_is_there,
-        Purpose::Tests => false,
+        Purpose::Clusters | Purpose::Tests => false,
     }
 }
 
@@ -211,6 +215,15 @@ mod tests {
     fn what_installed_the_stack_is_needed_no_more_once_it_is_there() {
         assert!(is_needed(Purpose::Install, false) && !is_needed(Purpose::Install, true));
         assert!(is_needed(Purpose::Stack, true) && !is_needed(Purpose::Tests, false));
+    }
+
+    #[test]
+    fn what_only_clusters_need_is_named_with_its_package_and_keeps_nobody_from_running_one_server() {
+        let name = "names of one's own";
+        let names = Requirement { name, package: "libnss-wrapper", purpose: Purpose::Clusters, is_there: false };
+        assert!(!is_needed(Purpose::Clusters, false));
+        assert!(requirement_line(&names).contains("MISSING  to run clusters, except as root: apt-get install libnss-"));
+        assert!(apt_get(&[&names]).is_some_and(|command| command.ends_with("libnss-wrapper")));
     }
 
     #[test]
