@@ -25,6 +25,15 @@ impl Secret {
     pub fn hidden_in(&self, text: &str) -> String {
         if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, HIDDEN) }
     }
+
+    /// Another's text without any of these in it.
+    #[must_use]
+    pub fn all_hidden_in(secrets: &[Self], text: &str) -> String {
+        // The longest first: one may be a part of another.
+        let mut secrets: Vec<&Self> = secrets.iter().collect();
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.0.len()));
+        secrets.into_iter().fold(text.to_owned(), |text, secret| secret.hidden_in(&text))
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -43,5 +52,11 @@ mod tests {
         assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "*** Some(***)");
         assert_eq!(secret.hidden_in("no user correct horse here"), "no user *** here");
         assert_eq!(Secret::default().hidden_in("nothing to hide"), "nothing to hide");
+    }
+
+    #[test]
+    fn of_a_secret_that_holds_another_nothing_is_left() {
+        let secrets = [Secret::new("horse"), Secret::new("correct horse")];
+        assert_eq!(Secret::all_hidden_in(&secrets, "correct horse, horse"), "***, ***");
     }
 }

@@ -18,7 +18,8 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use super::hosts::HostsFile;
-use super::log::log_end;
+use super::log::{indented, last_lines_without};
+use crate::secret::Secret;
 
 /// How long a group may take to end after SIGKILL. The kernel needs milliseconds, unless a disk hangs.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
@@ -98,6 +99,8 @@ pub struct Command {
     pub log: PathBuf,
     /// What it resolves names by, instead of the machine's own hosts file.
     pub hosts: Option<HostsFile>,
+    /// What it is told and may write into its log, and nobody else may say.
+    pub secrets: Vec<Secret>,
 }
 
 impl fmt::Debug for Command {
@@ -135,6 +138,7 @@ pub struct Process {
     name: String,
     pid: u32,
     log: PathBuf,
+    secrets: Vec<Secret>,
     intended: Arc<AtomicBool>,
     exit: watch::Receiver<Option<Exit>>,
     // Owned here: it ends with the process, and the process with the run.
@@ -177,7 +181,8 @@ impl Process {
             on_exit(pid, exit);
             sender.send_replace(Some(exit));
         });
-        Ok(Self { name: command.name.clone(), pid, log: command.log.clone(), intended, exit, _waiter: waiter })
+        let (name, log, secrets) = (command.name.clone(), command.log.clone(), command.secrets.clone());
+        Ok(Self { name, pid, log, secrets, intended, exit, _waiter: waiter })
     }
 
     /// Its name.
@@ -195,9 +200,9 @@ impl Process {
         &self.log
     }
 
-    /// The last lines of its log, below each other, for an error message.
+    /// The last lines of its log, below each other and without its secrets, for an error message.
     pub fn log_end(&self, count: usize) -> String {
-        log_end(&self.log, count)
+        indented(&last_lines_without(&self.secrets, &self.log, count))
     }
 
     /// How it ended, once it has.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::child::{Command, Process, ProcessError};
-use super::log::last_lines;
+use super::log::last_lines_without;
 use super::supervisor::Supervisor;
 use crate::history::entry::ProcessStep;
 
@@ -22,7 +22,7 @@ pub struct UnexpectedExit {
     pub process: String,
     /// `exit status 1`, `ended by SIGSEGV`.
     pub status: String,
-    /// The last lines of its log.
+    /// The last lines of its log, without its secrets.
     pub last_lines: Vec<String>,
 }
 
@@ -166,12 +166,12 @@ impl Unit {
         let ready = Arc::new(AtomicBool::new(false));
         let was_ready = Arc::clone(&ready);
         let supervisor = self.supervisor.clone();
-        let (name, log) = (self.command.name.clone(), self.command.log.clone());
+        let (name, log, secrets) = (self.command.name.clone(), self.command.log.clone(), self.command.secrets.clone());
         let process = self.supervisor.spawn(&self.command, move |exit| {
             if exit.intended {
                 return;
             }
-            let last = last_lines(&log, 10);
+            let last = last_lines_without(&secrets, &log, 10);
             let detail = last.last().map_or_else(|| exit.to_string(), |line| format!("{exit}: {line}"));
             supervisor.record(&name, ProcessStep::Exited, None, Some(detail));
             if was_ready.load(Ordering::SeqCst) {

@@ -106,6 +106,7 @@ pub(super) fn service_specs(context: &Context<'_>, environment: &Environment) ->
             mongodb_uri: environment.mongodb_uri_of(&instance.name, &context.names.database),
             kafka_bootstrap: environment.kafka_bootstrap_of(&instance.name),
             hosts: environment.hosts_file(&instance.name),
+            secrets: context.kind.external().map(External::passwords).unwrap_or_default(),
             ready_path: process.ready_path.clone(),
             ready_within: process.ready_within,
             role: instance.role,

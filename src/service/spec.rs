@@ -12,6 +12,7 @@ use super::error::ServiceError;
 use crate::environment::local::Cache;
 use crate::process::tool::find;
 use crate::process::{Command, HostsFile};
+use crate::secret::Secret;
 
 /// How an instance comes to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub struct ServiceSpec {
     pub kafka_bootstrap: Option<String>,
     /// The names of servers as this instance is to see them.
     pub hosts: Option<HostsFile>,
+    /// Passwords that it is told, and that nobody else may say.
+    pub secrets: Vec<Secret>,
     /// Answers 2xx once the service can do its work.
     pub ready_path: String,
     /// How long it may take until then.
@@ -98,6 +101,7 @@ impl ServiceSpec {
             folder: Some(self.manifest_folder.clone()),
             log: log_folder.join(format!("{}.log", self.instance)),
             hosts: self.hosts.clone(),
+            secrets: self.secrets.clone(),
         }))
     }
 
@@ -141,6 +145,7 @@ mod tests {
             mongodb_uri: Some("mongodb://127.0.0.1:1/".to_owned()),
             kafka_bootstrap: None,
             hosts: None,
+            secrets: Vec::new(),
             ready_path: "/health/ready".to_owned(),
             ready_within: Duration::from_secs(1),
         }

@@ -262,6 +262,7 @@ async fn a_grandchild_that_left_its_group_does_not_outlive_the_run() {
         folder: Some(run.folder.path().to_owned()),
         log: run.folder.path().join("daemon.log"),
         hosts: None,
+        secrets: Vec::new(),
     };
     let unit = Unit::new(command, run.supervisor.clone());
     let started = unit

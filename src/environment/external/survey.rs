@@ -114,6 +114,12 @@ impl External {
         Some(mongodb.told(&mongodb.servers.iter().map(Server::told).collect::<Vec<_>>(), None))
     }
 
+    /// What nobody but the services and the servers may say.
+    pub fn passwords(&self) -> Vec<Secret> {
+        let of_mongodb = self.mongodb.iter().flat_map(|mongodb| mongodb.uri.passwords());
+        of_mongodb.chain(self.kafka.iter().flat_map(|kafka| kafka.given.passwords())).collect()
+    }
+
     /// How the harness itself dials Kafka.
     pub fn kafka_spec(&self) -> Option<KafkaSpec> {
         Some(self.kafka.as_ref()?.spec())

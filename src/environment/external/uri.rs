@@ -10,6 +10,9 @@ const PORT: u16 = 27017;
 /// Options under which a certificate's name is not looked at.
 const LAX: [&str; 2] = ["tlsInsecure", "tlsAllowInvalidHostnames"];
 
+/// Options whose values are as secret as the user's password.
+const SECRET: [&str; 3] = ["tlsCertificateKeyFilePassword", "authMechanismProperties", "proxyPassword"];
+
 /// What is wrong with a connection string; never the string itself, which may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("the MongoDB URI cannot be used: {0}; expected mongodb://USER:PASSWORD@HOST:PORT,…/?OPTIONS")]
@@ -83,10 +86,12 @@ impl MongodbUri {
         (self.is_set("tls") || self.is_set("ssl")) && !LAX.iter().any(|option| self.is_set(option))
     }
 
-    /// The password, as it was given and decoded, wherever something else may say it.
+    /// The user's password and others', as they were given and decoded, wherever something else may say them.
     pub fn passwords(&self) -> Vec<Secret> {
         let password = self.user.as_ref().and_then(|user| user.reveal().split_once(':')).map(|(_, password)| password);
-        password.into_iter().flat_map(|password| [password.to_owned(), decoded(password)]).map(Secret::new).collect()
+        let further = SECRET.iter().filter_map(|option| self.option(option));
+        let passwords = password.into_iter().chain(further);
+        passwords.flat_map(|password| [password.to_owned(), decoded(password)]).map(Secret::new).collect()
     }
 
     /// The same servers and options as they were given.
@@ -212,6 +217,8 @@ mod tests {
         let given = uri("mongodb://torn:p%40ss@a");
         let passwords: Vec<_> = given.passwords().iter().map(|password| password.reveal().to_owned()).collect();
         assert_eq!(passwords, ["p%40ss", "p@ss"]);
+        let keys = uri("mongodb://torn@a/?tlsCertificateKeyFilePassword=hunter2").passwords();
+        assert!(keys.iter().all(|password| password.reveal() == "hunter2") && !keys.is_empty());
         assert!(!format!("{given:?}").contains("p%40ss"));
         assert_eq!(uri("mongodb://[::1]:27018,[::1]").hosts, ["[::1]:27018", "[::1]:27017"]);
     }

@@ -157,6 +157,7 @@ impl Broker<'_> {
             folder: None,
             log: self.log_folder.join(format!("{}.log", self.name)),
             hosts: None,
+            secrets: Vec::new(),
         }
     }
 }

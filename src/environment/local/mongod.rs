@@ -44,6 +44,7 @@ impl Mongod<'_> {
             folder: None,
             log: self.log_folder.join(format!("{}.log", self.name)),
             hosts: self.hosts,
+            secrets: Vec::new(),
         }
     }
 }

@@ -42,6 +42,7 @@ impl Toxiproxy {
                 folder: None,
                 log: log_folder.join("toxiproxy.log"),
                 hosts: None,
+                secrets: Vec::new(),
             };
             let unit = Unit::new(command, supervisor.clone());
             // It listens only when its handlers are there: then it serves.

@@ -24,6 +24,7 @@ fn unit(run: &Run, name: &str, command: &[&str], hosts: HostsFile) -> Unit {
         folder: None,
         log: run.folder.path().join(format!("{name}.log")),
         hosts: Some(hosts),
+        secrets: Vec::new(),
     };
     Unit::new(command, run.supervisor.clone())
 }

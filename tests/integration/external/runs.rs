@@ -195,3 +195,18 @@ fn an_interrupted_run_and_one_whose_service_does_not_start_leave_nothing_either(
     desk.torn(&RUN).with_code(3).saying("there is no program \"no-such-program\"");
     assert_eq!((databases(&mongod), broker.topics()), (vec![], vec![]));
 }
+
+#[test]
+fn a_password_that_a_service_prints_before_it_ends_stays_in_that_service_s_own_log() {
+    let (mongod, broker) = (Mongod::default().start(), Kafka { spare: 4, ..Kafka::default() }.start());
+    let desk = desk(&mongod, &broker, &scenario("2s", &format!("[[variant]]\nname = \"outbox\"\n{OUTBOX}")));
+    let projector = r#"command = ["torn-workloads", "inventory-projector""#;
+    let telling = r#"command = ["sh", "-c", "echo no answer from $MONGODB_URI by $KAFKA_SASL_PASSWORD; exit 9""#;
+    desk.write("manifest.toml", &replaced(&manifest(), projector, telling));
+    let ended = desk.torn(&RUN).with_code(3).saying("| no answer from mongodb://torn:***@127.0.0.1");
+    assert!(desk.run().lines().join("\n").contains("torn:***@"), "the history has it too: {ended}");
+    let log = desk.run().path.join("logs/projector-1.log");
+    assert!(fs::read_to_string(&log).expect("it wrote").contains(PASSWORD), "it did print it");
+    fs::remove_file(log).expect("it is there");
+    assert_no_secret(&desk.path(""));
+}

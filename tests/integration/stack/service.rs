@@ -7,6 +7,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use tornwrite::environment::local::Ports;
 use tornwrite::history::entry::ProcessStep;
+use tornwrite::secret::Secret;
 use tornwrite::service::{Program, ServiceError, ServiceSpec, Services};
 
 use super::run::{Run, within};
@@ -39,6 +40,7 @@ fn service(instance: &str, program: Program, listen: SocketAddr, folder: &Path) 
         mongodb_uri: None,
         kafka_bootstrap: None,
         hosts: None,
+        secrets: Vec::new(),
         ready_path: "/health/ready".to_owned(),
         ready_within: Duration::from_secs(30),
     }
@@ -102,6 +104,22 @@ async fn a_service_that_exits_at_start_is_shown_with_its_last_words_and_the_othe
     assert!(error.starts_with("api-2 ended before it was ready: exit status 9"), "{error}");
     assert!(error.ends_with("| no such topic"), "{error}");
     assert!(run.exits.try_recv().is_err(), "the error says it; it is not told twice");
+    run.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_a_service_prints_is_not_repeated_when_it_ends() {
+    let mut run = Run::start();
+    let listen = Ports::new().and_then(|ports| ports.take()).expect("a port");
+    let telling = SERVICE.replace("told to die", "lost mongodb://torn:hunter2@db/");
+    let mut spec = service("api-1", command(&["python3", "-c", &telling]), listen, run.folder.path());
+    spec.secrets = vec![Secret::new("hunter2")];
+    let services = Services::start(vec![spec], &run.supervisor, run.folder.path()).await.expect("it is ready");
+    let mut stream = std::net::TcpStream::connect(listen).expect("it serves");
+    std::io::Write::write_all(&mut stream, b"GET /die HTTP/1.0\r\n\r\n").expect("it reads");
+    let exit = within("the exit is told", run.exits.recv()).await.expect("the supervisor is there");
+    assert_eq!(exit.last_lines.last().map(String::as_str), Some("lost mongodb://torn:***@db/"));
+    services.stop().await.expect("there is nothing to end");
     run.finish().await;
 }
 
