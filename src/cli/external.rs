@@ -1,7 +1,7 @@
 //! `--env external`, and `torn external`: servers that somebody else runs.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::exit::{Exit, Failure};
 use crate::environment::docker::{Docker, Images};
-use crate::environment::external::{External, Given, GivenKafka, MongodbUri, Server, Wanted, Way};
+use crate::environment::external::{External, ExternalError, Given, GivenKafka, MongodbUri, Server, Wanted, Way};
 use crate::environment::local::install::{self, Lacking};
 use crate::environment::{Kind, Needs};
 use crate::run::{Sharing, ground};
@@ -67,8 +67,8 @@ impl EnvironmentOptions {
             wanted.members = wanted.members.max(resolved.scenario.mongodb.nodes);
             wanted.brokers = wanted.brokers.max(resolved.scenario.kafka.brokers);
         }
-        let given = Given::read(self.external.as_deref(), &|name| std::env::var(name).ok())?;
-        let kind = Kind::External(Arc::new(External::survey(given, &wanted).await?));
+        let given = read(self.external.as_deref())?;
+        let kind = Kind::External(Arc::new(External::survey(given, &wanted).await.map_err(failure)?));
         for resolved in scenarios.iter_mut().flat_map(|variants| variants.iter_mut()) {
             ground::adapt(resolved, &kind);
         }
@@ -195,10 +195,14 @@ struct Servers {
     external: Option<PathBuf>,
 }
 
-impl Servers {
-    fn read(&self) -> Result<Given, Failure> {
-        Ok(Given::read(self.external.as_deref(), &|name| std::env::var(name).ok())?)
-    }
+/// How the servers are to be reached.
+fn read(file: Option<&Path>) -> Result<Given, Failure> {
+    Given::read(file, &|name| std::env::var(name).ok()).map_err(failure)
+}
+
+/// A mistake in what was given is wrong usage; all else is what the servers are.
+fn failure(error: ExternalError) -> Failure {
+    if error.is_usage() { Failure::usage(error) } else { error.into() }
 }
 
 /// Carries it out.
@@ -207,8 +211,8 @@ impl Servers {
 /// When the servers cannot be used.
 pub async fn run(arguments: ExternalArguments) -> Result<Exit, Failure> {
     match arguments.command {
-        ExternalCommand::Check(servers) => check(servers.read()?).await,
-        ExternalCommand::Clean { servers, yes } => clean(servers.read()?, yes).await,
+        ExternalCommand::Check(servers) => check(read(servers.external.as_deref())?).await,
+        ExternalCommand::Clean { servers, yes } => clean(read(servers.external.as_deref())?, yes).await,
     }
 }
 
@@ -218,7 +222,8 @@ async fn check(given: Given) -> Result<Exit, Failure> {
     nodes.extend(given.kafka.is_some().then_some(Node::Kafka));
     // To its end, whatever happens: it takes away what it tries.
     let interrupt = tokio::spawn(tokio::signal::ctrl_c());
-    let external = External::survey(given, &Wanted { nodes: nodes.clone(), ..Wanted::default() }).await?;
+    let surveyed = External::survey(given, &Wanted { nodes: nodes.clone(), ..Wanted::default() }).await;
+    let external = surveyed.map_err(failure)?;
     if interrupt.is_finished() {
         return Ok(Exit::Interrupted);
     }

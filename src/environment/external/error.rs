@@ -75,3 +75,18 @@ pub enum ExternalError {
     #[error(transparent)]
     Preflight(#[from] PreflightError),
 }
+
+impl ExternalError {
+    /// Whether it is a mistake in what was given, which no server was needed to find.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Nothing
+            | Self::File { .. }
+            | Self::Uri(_)
+            | Self::UriFile { .. }
+            | Self::Kafka { .. }
+            | Self::Missing { .. } => true,
+            Self::TooFew { .. } | Self::Preflight(_) => false,
+        }
+    }
+}

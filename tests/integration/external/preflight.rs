@@ -37,7 +37,7 @@ fn a_mongod_that_cannot_serve_a_run_is_told_in_one_sentence_with_the_remedy() {
     said.saying("does not let this user").saying("grant it the role");
     look(&desk, &mongodb("mongodb://127.0.0.1:1/")).with_code(3).saying("MongoDB at 127.0.0.1:1 cannot be reached");
     // Whoever asks for a Kafka is told that none is given.
-    look(&desk, "").with_code(3).saying("no servers are given");
+    look(&desk, "").with_code(64).saying("no servers are given");
 
     let alone = Mongod { is_alone: true, ..Mongod::default() }.start();
     let said = look(&desk, &mongodb(&format!("mongodb://{}", alone.address()))).with_code(3);
@@ -109,5 +109,5 @@ fn a_kafka_that_cannot_serve_a_run_is_told_in_one_sentence_with_the_remedy() {
     assert!(desk.runs().is_empty(), "nothing was run: {ended}");
     // A workload that needs what is not given.
     desk.write("external.toml", &mongodb(&uri));
-    desk.torn(&run).with_code(3).saying("the workload needs Kafka, which is not given: set kafka.bootstrap");
+    desk.torn(&run).with_code(64).saying("the workload needs Kafka, which is not given: set kafka.bootstrap");
 }

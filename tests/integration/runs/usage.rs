@@ -46,6 +46,24 @@ fn wrong_usage_exits_64_and_says_what_was_expected() {
 }
 
 #[test]
+fn a_mistake_in_what_external_servers_are_told_by_is_wrong_usage() {
+    let desk = desk();
+    desk.write("unknown.toml", "[mongodb]\nuri = \"mongodb://127.0.0.1:1\"\nuser = \"torn\"\n");
+    desk.write("idle.toml", "[kafka]\nbootstrap = \"127.0.0.1:1\"\nsasl_password = \"x\"\n");
+    let run = ["run", "right.toml", "--env", "external"];
+    desk.torn(&run).with_code(64).saying("no servers are given");
+    for (file, message) in [
+        ("none.toml", "none.toml: cannot be read"),
+        ("unknown.toml", "unknown.toml:3: unknown field `user`"),
+        ("idle.toml", "only a security_protocol with SASL uses it"),
+    ] {
+        desk.torn(&[&run[..], &["--external", file]].concat()).with_code(64).saying(message);
+        desk.torn(&["external", "check", "--external", file]).with_code(64).saying(message);
+    }
+    assert!(desk.runs().is_empty(), "nothing was run");
+}
+
+#[test]
 fn init_writes_files_that_can_be_used_and_never_overwrites_one() {
     let desk = Desk::bare();
     desk.torn(&["init", "mine"]).with_code(0).saying("mine/manifest.toml").saying("torn run mine/scenario.toml");
