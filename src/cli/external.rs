@@ -9,6 +9,7 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::exit::{Exit, Failure};
+use super::run::unless_interrupted;
 use crate::environment::docker::{Docker, Images};
 use crate::environment::external::{External, ExternalError, Given, GivenKafka, MongodbUri, Server, Wanted, Way};
 use crate::environment::local::install::{self, Lacking};
@@ -223,11 +224,11 @@ async fn check(given: Given) -> Result<Exit, Failure> {
     // To its end, whatever happens: it takes away what it tries.
     let interrupt = tokio::spawn(tokio::signal::ctrl_c());
     let surveyed = External::survey(given, &Wanted { nodes: nodes.clone(), ..Wanted::default() }).await;
-    let external = surveyed.map_err(failure)?;
     if interrupt.is_finished() {
-        return Ok(Exit::Interrupted);
+        return unless_interrupted(surveyed.map(|_| Exit::AsExpected).map_err(failure), true);
     }
     interrupt.abort();
+    let external = surveyed.map_err(failure)?;
     for node in nodes {
         let servers: Vec<String> = external.servers(node).iter().map(Server::told).collect();
         let version = match (&external.mongodb, node) {

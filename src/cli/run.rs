@@ -108,6 +108,16 @@ async fn run_files(files: &[PathBuf], options: &Options) -> Result<Exit, Failure
     RunStore::open(&options.out)?;
     let cancellation = CancellationToken::new();
     let interrupt = tokio::spawn(watch_for_interrupt(cancellation.clone()));
+    let ended = Box::pin(run_scenarios(scenarios, options, &cancellation)).await;
+    interrupt.abort();
+    unless_interrupted(ended, cancellation.is_cancelled())
+}
+
+async fn run_scenarios(
+    mut scenarios: Vec<(&PathBuf, Vec<Resolved>)>,
+    options: &Options,
+    cancellation: &CancellationToken,
+) -> Result<Exit, Failure> {
     let mut all: Vec<_> = scenarios.iter_mut().map(|(_, variants)| variants).collect();
     // To its end, whatever happens: it takes away what it tries.
     let kind = options.environment.choose(&mut all, options.quiet).await?;
@@ -116,10 +126,20 @@ async fn run_files(files: &[PathBuf], options: &Options) -> Result<Exit, Failure
         if cancellation.is_cancelled() {
             break;
         }
-        exit = exit.merge(Box::pin(run_scenario(file, &variants, &kind, options, &cancellation)).await?);
+        exit = exit.merge(Box::pin(run_scenario(file, &variants, &kind, options, cancellation)).await?);
     }
-    interrupt.abort();
-    if cancellation.is_cancelled() { Ok(Exit::Interrupted) } else { Ok(exit) }
+    Ok(exit)
+}
+
+/// How it ended. An interrupt comes first: what failed after it is told, and is not how it ended.
+pub(super) fn unless_interrupted(ended: Result<Exit, Failure>, is_interrupted: bool) -> Result<Exit, Failure> {
+    if !is_interrupted {
+        return ended;
+    }
+    if let Err(failure) = ended {
+        eprintln!("torn: {}", runner::in_words(&failure.error));
+    }
+    Ok(Exit::Interrupted)
 }
 
 /// The first Ctrl-C (or SIGTERM) ends the run in order; the second ends the process, and the guard ends the rest.
@@ -343,4 +363,22 @@ pub(super) fn select(variants: Vec<Resolved>, names: &[String]) -> Result<Vec<Re
     }
     let is_wanted = |variant: &Resolved| names.is_empty() || names.contains(&name(variant));
     Ok(variants.into_iter().filter(is_wanted).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupt_comes_before_whatever_failed_after_it() {
+        let failed = || Err(anyhow!("a server did not stop").into());
+        let usage = || Err(Failure::usage(anyhow!("no servers are given")));
+        let exit = |ended, is_interrupted| unless_interrupted(ended, is_interrupted).map_err(|failure| failure.exit);
+        for ended in [failed(), usage(), Ok(Exit::AsExpected), Ok(Exit::Failed)] {
+            assert_eq!(exit(ended, true), Ok(Exit::Interrupted));
+        }
+        assert_eq!(exit(failed(), false), Err(Exit::Failed));
+        assert_eq!(exit(usage(), false), Err(Exit::Usage));
+        assert_eq!(exit(Ok(Exit::Unknown), false), Ok(Exit::Unknown));
+    }
 }

@@ -55,6 +55,24 @@ fn a_mongod_that_cannot_serve_a_run_is_told_in_one_sentence_with_the_remedy() {
     assert_no_secret_but_in_the_file(&desk);
 }
 
+#[test]
+fn an_interrupt_while_the_servers_are_looked_at_ends_with_130_whatever_the_look_came_to() {
+    let variant = format!("[[variant]]\nname = \"outbox\"\n{OUTBOX}");
+    let desk = lay_out(Desk::bare(), &manifest(), &scenario("2s", &variant));
+    for arguments in [&["run", "scenario.toml", "--env", "external"][..], &["external", "check"]] {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = silent.local_addr().expect("it is bound");
+        let servers = mongodb(&format!("mongodb://{address}/"));
+        desk.write("external.toml", &format!("{servers}[kafka]\nbootstrap = \"127.0.0.1:1\"\n"));
+        let going = desk.start(&[arguments, &["--external", "external.toml"]].concat());
+        // Somebody dials, and gets no answer.
+        let _dialled = silent.accept().expect("it is dialled");
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        going.signal(nix::sys::signal::Signal::SIGINT);
+        going.end().with_code(130).saying(&format!("MongoDB at {address} cannot be reached"));
+    }
+}
+
 /// The file itself is the test's.
 fn assert_no_secret_but_in_the_file(desk: &Desk) {
     std::fs::remove_file(desk.path("external.toml")).expect("it was written");
