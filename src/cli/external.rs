@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
+use tokio_util::sync::CancellationToken;
 
 use super::exit::{Exit, Failure};
 use super::run::unless_interrupted;
 use crate::environment::docker::{Docker, Images};
 use crate::environment::external::{External, ExternalError, Given, GivenKafka, MongodbUri, Server, Wanted, Way};
+use crate::environment::local::Cache;
 use crate::environment::local::install::{self, Lacking};
 use crate::environment::{Kind, Needs};
 use crate::run::{Sharing, ground};
@@ -50,16 +52,22 @@ enum EnvironmentName {
 }
 
 impl EnvironmentOptions {
-    /// Looks at the servers, and gives every scenario what is there. Nothing is started.
+    /// Looks at the servers, and gives every scenario what is there. Nothing is started; the local stack is installed where
+    /// nobody said otherwise and it is not there.
     ///
     /// # Errors
-    /// When they cannot be used, or a fault is not possible on them.
-    pub(super) async fn choose(&self, scenarios: &mut [&mut Vec<Resolved>], is_quiet: bool) -> Result<Kind, Failure> {
+    /// When they cannot be used or installed, or a fault is not possible on them.
+    pub(super) async fn choose(
+        &self,
+        scenarios: &mut [&mut Vec<Resolved>],
+        is_quiet: bool,
+        cancellation: &CancellationToken,
+    ) -> Result<Kind, Failure> {
         if self.env != Some(EnvironmentName::External) {
             if self.external.is_some() {
                 return Err(Failure::usage(anyhow!("--external goes with --env external; add it, or leave both out")));
             }
-            return self.choose_here(scenarios, is_quiet).await;
+            return self.choose_here(scenarios, is_quiet, cancellation).await;
         }
         let all = || scenarios.iter().flat_map(|variants| variants.iter());
         let mut wanted = Wanted::default();
@@ -78,16 +86,27 @@ impl EnvironmentOptions {
     }
 
     /// Processes or containers of this machine.
-    async fn choose_here(&self, scenarios: &[&mut Vec<Resolved>], is_quiet: bool) -> Result<Kind, Failure> {
+    async fn choose_here(
+        &self,
+        scenarios: &[&mut Vec<Resolved>],
+        is_quiet: bool,
+        cancellation: &CancellationToken,
+    ) -> Result<Kind, Failure> {
         let all = || scenarios.iter().flat_map(|variants| variants.iter());
-        let (kind, why) = match self.env {
-            Some(EnvironmentName::Docker) => (Kind::Docker, None),
-            Some(_) => (Kind::Local, None),
-            None => default_kind(all().any(|resolved| !resolved.nodes().is_empty())).await?,
+        let tell = |line: &str| {
+            if !is_quiet {
+                eprintln!("torn: {line}");
+            }
         };
-        if let Some(why) = why.filter(|_| !is_quiet) {
-            eprintln!("torn: servers: {}, {why}", kind.name());
-        }
+        let kind = match self.env {
+            Some(EnvironmentName::Docker) => Kind::Docker,
+            Some(_) => Kind::Local,
+            None if all().all(|resolved| resolved.nodes().is_empty()) => Kind::Local,
+            None => tokio::select! {
+                kind = default_kind(tell) => kind?,
+                () = cancellation.cancelled() => return Err(anyhow!("nothing was run").into()),
+            },
+        };
         let clustered = all().find(|resolved| resolved.scenario.has_cluster());
         if let Some(resolved) = clustered.filter(|_| kind == Kind::Docker) {
             return Err(Failure::usage(anyhow!(
@@ -141,18 +160,25 @@ impl EnvironmentOptions {
     }
 }
 
-/// Where servers come from when nobody says: processes need least. With it, why.
-async fn default_kind(needs_servers: bool) -> Result<(Kind, Option<String>), Failure> {
-    if !needs_servers {
-        return Ok((Kind::Local, None));
-    }
+/// Where servers come from when nobody says: processes need least. `tell` is given why, and what is installed for it.
+async fn default_kind(tell: impl Fn(&str)) -> Result<Kind, Failure> {
     let missing = match install::lacking().await? {
-        Lacking::Nothing => return Ok((Kind::Local, Some("as its stack is installed".to_owned()))),
-        Lacking::Servers => return Ok((Kind::Local, Some("as its stack can be installed here".to_owned()))),
+        Lacking::Nothing => {
+            tell("servers: local, as its stack is installed");
+            return Ok(Kind::Local);
+        }
+        Lacking::Servers => {
+            tell("servers: local, as its stack can be installed here; that takes minutes, once");
+            install::install(&Cache::from_environment()?, tell).await?;
+            return Ok(Kind::Local);
+        }
         Lacking::Means(missing) => missing,
     };
     match Docker::probe().await {
-        Ok(()) => Ok((Kind::Docker, Some(format!("as the local stack needs {missing}")))),
+        Ok(()) => {
+            tell(&format!("servers: docker, as the local stack needs {missing}"));
+            Ok(Kind::Docker)
+        }
         Err(error) => Err(anyhow!("the local stack needs {missing} (torn doctor says how to get it); {error}").into()),
     }
 }

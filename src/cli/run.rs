@@ -119,8 +119,8 @@ async fn run_scenarios(
     cancellation: &CancellationToken,
 ) -> Result<Exit, Failure> {
     let mut all: Vec<_> = scenarios.iter_mut().map(|(_, variants)| variants).collect();
-    // To its end, whatever happens: it takes away what it tries.
-    let kind = options.environment.choose(&mut all, options.quiet).await?;
+    // A look at servers goes to its end, whatever happens: it takes away what it tries.
+    let kind = options.environment.choose(&mut all, options.quiet, cancellation).await?;
     let mut exit = Exit::AsExpected;
     for (file, variants) in scenarios {
         if cancellation.is_cancelled() {

@@ -26,6 +26,7 @@ use tornwrite::process::{Command, ProcessError, Unit, usage};
 use tornwrite::scenario::manifest::Node;
 
 use self::run::{Run, processes_of, until, within};
+use crate::runs::OUTBOX;
 use crate::torn::{TORN, Turn};
 
 async fn client(environment: &Environment) -> Client {
@@ -322,6 +323,35 @@ fn a_broken_download_does_not_count_as_installed() {
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("mongodb      missing"), "{said}");
     assert!(said.contains("torn stack install"), "{said}");
+}
+
+#[test]
+fn a_run_that_takes_the_local_stack_because_it_can_be_installed_installs_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for tool in ["mvn", "go"] {
+        script(folder.path(), tool, "exit 1");
+    }
+    script(folder.path(), "python3", "case \"$3\" in --version) exit 0;; esac; echo the registry is on fire; exit 1");
+    // The runtime is in JAVA_HOME alone.
+    std::fs::create_dir_all(folder.path().join("jdk/bin")).expect("the folder is new");
+    script(&folder.path().join("jdk/bin"), "java", "exit 1");
+    let scenario = format!("[[variant]]\nname = \"outbox\"\n{OUTBOX}");
+    let scenario = crate::runs::scenario("2s", &scenario).replace("manifest.toml", "inventory");
+    std::fs::write(folder.path().join("scenario.toml"), scenario).expect("the folder is writable");
+    let output = StdCommand::new(TORN)
+        .args(["run", "scenario.toml"])
+        .current_dir(folder.path())
+        .env("PATH", folder.path())
+        .env("JAVA_HOME", folder.path().join("jdk"))
+        .env("TORN_CACHE", folder.path().join("cache"))
+        .env_remove("TORN_MONGOD")
+        .stdin(Stdio::null())
+        .output()
+        .expect("torn is built");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("servers: local, as its stack can be installed here"), "{said}");
+    assert!(said.contains("mongodb: installing mongod") && said.contains("the registry is on fire"), "{said}");
 }
 
 fn script(folder: &Path, name: &str, body: &str) -> std::path::PathBuf {

@@ -184,16 +184,17 @@ pub async fn lacking() -> Result<Lacking, EnvironmentError> {
     let is_server = |status: &ComponentStatus| !matches!(status.component, Component::Python | Component::KafkaStart);
     let components = status(&cache);
     let mut servers = components.iter().filter(|status| is_server(status));
-    let has_java = find("java", Path::new("."), &[]).is_some();
+    // The runtime may be in JAVA_HOME alone.
+    let has_java = programs::java().is_ok();
     if servers.all(ComponentStatus::is_usable) && has_java {
         return Ok(Lacking::Nothing);
     }
     if (std::env::consts::OS, std::env::consts::ARCH) != ("linux", "x86_64") {
         return Ok(Lacking::Means("Linux on x86-64".to_owned()));
     }
-    let missing: Vec<&str> = ["java", "mvn", "go", "python3"]
-        .into_iter()
-        .filter(|program| find(program, Path::new("."), &[]).is_none())
-        .collect();
+    let java = (!has_java).then_some("java");
+    let on_path = |program: &&str| find(program, Path::new("."), &[]).is_some();
+    let missing: Vec<&str> =
+        java.into_iter().chain(["mvn", "go", "python3"].into_iter().filter(|program| !on_path(program))).collect();
     Ok(if missing.is_empty() { Lacking::Servers } else { Lacking::Means(missing.join(", ")) })
 }
