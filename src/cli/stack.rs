@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
+use super::exit::Exit;
 use super::standing::{self, StandArguments, UpArguments};
 use crate::environment::docker::Docker;
 use crate::environment::docker::leftovers::remove_leftovers;
@@ -83,7 +84,7 @@ pub async fn run(arguments: StackArguments) -> anyhow::Result<u8> {
             println!("something is missing; install it with: torn stack install");
             Ok(ENVIRONMENT_FAILED)
         }
-        StackCommand::Up(arguments) => standing::up(&arguments).await.map(|()| 0),
+        StackCommand::Up(arguments) => standing::up(&arguments).await.map(Exit::code),
         StackCommand::Stand(arguments) => Box::pin(standing::stand(arguments)).await.map(|()| 0),
         StackCommand::Down => down().await,
         StackCommand::Hold { run, folder, docker, seconds } => {

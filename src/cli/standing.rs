@@ -9,6 +9,7 @@
 //!   holder.log, logs/*.log
 //! ```
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ use nix::unistd::Pid;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::exit::Exit;
 use crate::environment::local::{Cache, Ports};
 use crate::environment::{Environment, Needs};
 use crate::history::recorder::{Clock, Recorder};
@@ -87,11 +89,11 @@ fn folder() -> anyhow::Result<PathBuf> {
     Ok(Cache::from_environment()?.root().join("standing"))
 }
 
-/// Brings the servers up and leaves them to a process of their own.
+/// Brings the servers up and leaves them to a process of their own; the exit. On Ctrl-C they end once they are up.
 ///
 /// # Errors
 /// When they stand already, a port is taken, or they do not come up.
-pub async fn up(arguments: &UpArguments) -> anyhow::Result<()> {
+pub async fn up(arguments: &UpArguments) -> anyhow::Result<Exit> {
     let folder = folder()?;
     if let Some(pid) = holder(&folder) {
         bail!("the servers stand already (process {pid}); end them with: torn stack down");
@@ -108,10 +110,14 @@ pub async fn up(arguments: &UpArguments) -> anyhow::Result<()> {
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)
+        // Not in the group of whoever calls: a Ctrl-C in a script must end the run there, and not its servers.
+        .process_group(0)
         .spawn()
         .context("failed to start the process that holds the servers")?;
     std::fs::write(folder.join("holder"), child.id().to_string())?;
+    let pid = Pid::from_raw(child.id().cast_signed());
     let deadline = Instant::now() + UP_WITHIN;
+    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     while !external(&folder).exists() {
         if let Some(status) = child.try_wait()? {
             let said = last_lines(&log, 20).join("\n");
@@ -119,13 +125,19 @@ pub async fn up(arguments: &UpArguments) -> anyhow::Result<()> {
             bail!("the servers did not come up ({status}):\n{said}");
         }
         if Instant::now() > deadline {
-            let _ = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM);
+            let _ = kill(pid, Signal::SIGTERM);
             bail!("the servers do not serve after {} s; see {}", UP_WITHIN.as_secs(), log.display());
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            _ = &mut interrupt => {
+                kill(pid, Signal::SIGTERM).context("failed to end the process that holds the servers")?;
+                return Ok(Exit::Interrupted);
+            }
+        }
     }
     tell(&folder);
-    Ok(())
+    Ok(Exit::AsExpected)
 }
 
 /// Ends the servers; whether there were any.

@@ -8,17 +8,20 @@ mod service;
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command as StdCommand, Stdio};
 use std::time::{Duration, Instant};
 
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{FutureProducer, FutureRecord};
-use tornwrite::environment::local::Ports;
+use tornwrite::environment::local::{Cache, Ports};
 use tornwrite::environment::{Environment, Needs};
 use tornwrite::history::entry::ProcessStep;
 use tornwrite::link::Link;
@@ -246,6 +249,40 @@ async fn nothing_outlives_a_harness_that_is_killed() {
     until("its processes are gone", || processes_of(&run).is_empty()).await;
     until("its data is gone", || !folder.path().join("data").exists()).await;
     assert!(folder.path().join("logs/mongodb.log").exists(), "the logs stay");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn standing_servers_outlive_a_ctrl_c_that_ends_the_script_which_brought_them_up() {
+    let _turn = Turn::take();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // The servers of the machine's own cache; what stands is told in this one.
+    let installed = Cache::from_environment().expect("there is a home").component("mongodb");
+    let installed = installed.parent().expect("it is in the stack's folder");
+    let stack = folder.path().join(installed.file_name().expect("it has a name"));
+    std::os::unix::fs::symlink(installed, stack).expect("the folder is new");
+    let ports = Ports::new().expect("a folder");
+    let port = || ports.take().expect("a port").port().to_string();
+    let output = std::fs::File::create(folder.path().join("output")).expect("the folder is new");
+    let mut script = StdCommand::new("sh")
+        .args(["-c", "\"$0\" stack up --mongodb-port \"$1\" --kafka-port \"$2\" && exec sleep 600", TORN])
+        .args([port(), port()])
+        .env("TORN_CACHE", folder.path())
+        .stdin(Stdio::null())
+        .stdout(output)
+        .process_group(0)
+        .spawn()
+        .expect("every system has sh");
+    until("the servers stand", || {
+        assert_eq!(script.try_wait().expect("it is our child"), None, "it goes on until it is interrupted");
+        std::fs::read_to_string(folder.path().join("output")).is_ok_and(|said| said.contains("end them:"))
+    })
+    .await;
+    let group = Pid::from_raw(i32::try_from(script.id()).expect("a process id is an i32"));
+    killpg(group, Signal::SIGINT).expect("the script is its leader");
+    script.wait().expect("it is our child");
+    let down = StdCommand::new(TORN).args(["stack", "down"]).env("TORN_CACHE", folder.path()).output();
+    let said = String::from_utf8_lossy(&down.expect("torn is built").stdout).into_owned();
+    assert!(said.contains("the servers have ended"), "{said}");
 }
 
 /// Starts a process in a session of its own and ends.
