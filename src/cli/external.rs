@@ -78,6 +78,9 @@ impl EnvironmentOptions {
         }
         let given = read(self.external.as_deref())?;
         let kind = Kind::External(Arc::new(External::survey(given, &wanted).await.map_err(failure)?));
+        if !is_quiet && all().any(|resolved| resolved.scenario.mongodb.oplog_mb.is_some()) {
+            eprintln!("torn: mongodb.oplog_mb has no effect: the size of the oplog is the servers' own");
+        }
         for resolved in scenarios.iter_mut().flat_map(|variants| variants.iter_mut()) {
             ground::adapt(resolved, &kind);
         }

@@ -88,7 +88,7 @@ pub struct MongodbServers {
     /// Members of the replica set: 1, or 3 for failover. Of several each has a name, `mongodb-1` first.
     #[serde(default = "one")]
     pub nodes: u32,
-    /// The size of the oplog in megabytes, where a fault is to roll it over.
+    /// The size of the oplog in megabytes, where a fault is to roll it over; servers of somebody else's have their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oplog_mb: Option<u32>,
 }

@@ -26,6 +26,7 @@ use tornwrite::environment::{Environment, Needs};
 use tornwrite::history::entry::ProcessStep;
 use tornwrite::link::Link;
 use tornwrite::process::{Command, ProcessError, Unit, usage};
+use tornwrite::scenario::file::MongodbServers;
 use tornwrite::scenario::manifest::Node;
 
 use self::run::{Run, processes_of, until, within};
@@ -109,6 +110,19 @@ async fn a_cold_stack_commits_a_transaction_and_acknowledges_a_record() {
             steps.iter().filter(|(process, _)| process == server).map(|(_, step)| *step).collect();
         assert_eq!(own, [ProcessStep::Started, ProcessStep::Ready, ProcessStep::Stopped], "{server}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_mongod_has_an_oplog_of_the_size_that_is_asked_for() {
+    let run = Run::start();
+    let needs = Needs { mongodb: MongodbServers { nodes: 1, oplog_mb: Some(3) }, ..run.needs(&[Node::Mongodb]) };
+    let environment = Environment::up(&needs, &run.supervisor).await.expect("up");
+    let oplog = client(&environment).await.database("local").run_command(doc! { "collStats": "oplog.rs" }).await;
+    let size =
+        oplog.expect("there is one").get("maxSize").and_then(|size| size.as_i64().or(size.as_i32().map(i64::from)));
+    assert_eq!(size, Some(3 << 20));
+    environment.down().await.expect("it ends");
+    run.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,13 +24,19 @@ pub(super) struct Mongodb {
 }
 
 impl Mongodb {
-    /// Starts it with fresh data and waits for a writable primary.
-    pub(super) async fn start(image: &Image, site: &Site, ports: &Ports) -> Result<Self, EnvironmentError> {
+    /// Starts it with fresh data and waits for a writable primary. `oplog_mb`: the size of its oplog, where it is to roll
+    /// over.
+    pub(super) async fn start(
+        image: &Image,
+        oplog_mb: Option<u32>,
+        site: &Site,
+        ports: &Ports,
+    ) -> Result<Self, EnvironmentError> {
         on_free_ports(1, ports, async |chosen| {
             let address = chosen[0];
             let inside = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
-            let options =
-                arguments(inside, Path::new(DATA)).into_iter().map(|part| part.to_string_lossy().into_owned());
+            let options = arguments(inside, Path::new(DATA), oplog_mb).into_iter();
+            let options = options.map(|part| part.to_string_lossy().into_owned());
             let blueprint = Blueprint {
                 name: "mongodb",
                 image,

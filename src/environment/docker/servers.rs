@@ -97,7 +97,12 @@ impl Docker {
         let site = Site { daemon, supervisor: supervisor.clone(), log_folder: logs.clone() };
         // All to their end, so that what did come up can be removed when something else did not.
         let (mongodb, kafka, toxiproxy) = tokio::join!(
-            OptionFuture::from(with_mongodb.then(|| Box::pin(Mongodb::start(&images.mongodb, &site, ports)))),
+            OptionFuture::from(with_mongodb.then(|| Box::pin(Mongodb::start(
+                &images.mongodb,
+                needs.mongodb.oplog_mb,
+                &site,
+                ports
+            )))),
             OptionFuture::from(with_kafka.then(|| Box::pin(Kafka::start(&images.kafka, &kafka_proxies, &site, ports)))),
             OptionFuture::from(with_links.then(|| Box::pin(Toxiproxy::start(&images.toxiproxy, &site, ports)))),
         );

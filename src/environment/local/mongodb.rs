@@ -14,7 +14,7 @@ use super::readiness::{at_port, on_free_ports, wait_until_serving};
 use crate::environment::EnvironmentError;
 use crate::process::{Process, Supervisor, Unit};
 
-/// The room for operations that a change stream may still ask for.
+/// The room for operations that a change stream may still ask for, where the scenario does not say.
 const OPLOG_MB: u32 = 256;
 
 /// The running server.
@@ -25,10 +25,12 @@ pub(super) struct Mongodb {
 }
 
 impl Mongodb {
-    /// Starts it with fresh data and waits for a writable primary.
+    /// Starts it with fresh data and waits for a writable primary. `oplog_mb`: the size of its oplog, where it is to roll
+    /// over.
     pub(super) async fn start(
         program: &Path,
         port: Option<u16>,
+        oplog_mb: Option<u32>,
         supervisor: &Supervisor,
         log_folder: &Path,
         ports: &Ports,
@@ -37,8 +39,8 @@ impl Mongodb {
             let address = at_port(chosen[0], port);
             let data = supervisor.folder().join(format!("mongodb-{}", address.port()));
             std::fs::create_dir(&data).map_err(EnvironmentError::file("cannot make", &data))?;
-            let mongod =
-                Mongod { name: "mongodb", program, address, data: &data, oplog_mb: OPLOG_MB, hosts: None, log_folder };
+            let oplog_mb = oplog_mb.unwrap_or(OPLOG_MB);
+            let mongod = Mongod { name: "mongodb", program, address, data: &data, oplog_mb, hosts: None, log_folder };
             let command = mongod.command();
             let server = Self { unit: Unit::new(command, supervisor.clone()), address };
             server.serve().await?;
@@ -67,8 +69,8 @@ pub(in crate::environment) async fn look(client: &OnceCell<Client>, address: Soc
 }
 
 /// The arguments of a server that is a set of its own.
-pub(in crate::environment) fn arguments(address: SocketAddr, data: &Path) -> Vec<OsString> {
-    mongod::arguments(address, data, OPLOG_MB)
+pub(in crate::environment) fn arguments(address: SocketAddr, data: &Path, oplog_mb: Option<u32>) -> Vec<OsString> {
+    mongod::arguments(address, data, oplog_mb.unwrap_or(OPLOG_MB))
 }
 
 /// Makes the set, unless a former life did.

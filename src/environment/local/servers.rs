@@ -37,8 +37,11 @@ impl Servers {
         let mongodb_proxies = proxies(needs, Node::Mongodb, ports)?;
         let kafka_proxies = proxies(needs, Node::Kafka, ports)?;
         let (mongodb_port, kafka_port) = needs.fixed_ports.unzip();
-        let mongodb =
-            programs.mongod.as_deref().map(|program| Mongodb::start(program, mongodb_port, supervisor, logs, ports));
+        let oplog_mb = needs.mongodb.oplog_mb;
+        let mongodb = programs
+            .mongod
+            .as_deref()
+            .map(|program| Mongodb::start(program, mongodb_port, oplog_mb, supervisor, logs, ports));
         let kafka = programs
             .kafka
             .as_ref()
