@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use mongodb::bson::doc;
 use mongodb::error::{Error, ErrorKind};
-use mongodb::options::ClientOptions;
+use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
 use mongodb::{Client, Database};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
@@ -19,6 +19,10 @@ use crate::witness::spec::KafkaSpec;
 
 /// How long one server may take.
 const ANSWER_AT_MOST: Duration = Duration::from_secs(10);
+
+/// How long the removal of a database may take: longer than a transaction that a killed service left open holds its locks
+/// (`transactionLifetimeLimitSeconds`, 60 s by default).
+pub(super) const DROP_AT_MOST: Duration = Duration::from_secs(90);
 
 /// The code of a missing right.
 const UNAUTHORIZED: i32 = 13;
@@ -42,8 +46,7 @@ pub struct Leftovers {
 pub async fn find_leftovers(mongodb: Option<&Secret>, kafka: Option<&KafkaSpec>) -> Result<Leftovers, WitnessError> {
     let mut found = Leftovers::default();
     if let Some(uri) = mongodb {
-        let client = client(uri).await?;
-        let names = client.list_database_names().await.map_err(failed("list its databases"))?;
+        let names = database_names(uri, ANSWER_AT_MOST).await?;
         found.databases = names.into_iter().filter(|name| is_run(name, DATABASE_PREFIX, None)).collect();
     }
     if let Some(spec) = kafka {
@@ -75,15 +78,26 @@ fn is_run(name: &str, prefix: &str, end: Option<char>) -> bool {
 /// Deletes a run's database. Nothing is wrong where there is none.
 ///
 /// # Errors
-/// When the server does not answer, or refuses.
+/// When the server does not answer within [`DROP_AT_MOST`], or refuses.
 pub async fn remove_run_database(uri: &Secret, database: &str) -> Result<(), WitnessError> {
-    let client = client(uri).await?;
-    remove_database(&client.database(database)).await.map_err(failed("drop the run's database"))
+    remove_within(uri, database, DROP_AT_MOST).await
 }
 
-/// Drops a database; where that right is missing, each of its collections, which comes to the same.
-pub(super) async fn remove_database(database: &Database) -> Result<(), Error> {
-    match database.drop().await {
+async fn remove_within(uri: &Secret, database: &str, at_most: Duration) -> Result<(), WitnessError> {
+    let client = client(uri).await?;
+    within(at_most, "drop the run's database", remove_database(&client.database(database), at_most)).await
+}
+
+async fn database_names(uri: &Secret, at_most: Duration) -> Result<Vec<String>, WitnessError> {
+    let client = client(uri).await?;
+    within(at_most, "list its databases", client.list_database_names().into_future()).await
+}
+
+/// Drops a database; where that right is missing, each of its collections, which comes to the same. `held_within`: how
+/// long a majority may take to hold that; the server waits for it forever otherwise.
+pub(super) async fn remove_database(database: &Database, held_within: Duration) -> Result<(), Error> {
+    let concern = WriteConcern::builder().w(Acknowledgment::Majority).w_timeout(held_within).build();
+    match database.drop().write_concern(concern).await {
         Err(error) if is_unauthorized(&error) => {
             for name in database.list_collection_names().await? {
                 database.run_command(doc! { "drop": name }).await?;
@@ -128,6 +142,19 @@ async fn client(uri: &Secret) -> Result<Client, WitnessError> {
     Client::with_options(options).map_err(failed("take the URI"))
 }
 
+/// What a server answers, or that it does not.
+async fn within<T>(
+    at_most: Duration,
+    doing: &'static str,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, WitnessError> {
+    let Ok(done) = tokio::time::timeout(at_most, work).await else {
+        let (doing, last) = (doing.to_owned(), "it does not answer".to_owned());
+        return Err(WitnessError::MongodbDeadline { doing, waited: at_most, last });
+    };
+    done.map_err(failed(doing))
+}
+
 fn failed(doing: &'static str) -> impl FnOnce(Error) -> WitnessError {
     move |error| WitnessError::Mongodb { doing: doing.to_owned(), source: Box::new(error) }
 }
@@ -135,6 +162,20 @@ fn failed(doing: &'static str) -> impl FnOnce(Error) -> WitnessError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::witness::preflight::fixture::mute_mongod;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_mongod_that_answers_no_more_is_not_waited_for_beyond_the_deadline() {
+        let uri = Secret::new(format!("mongodb://{}/?directConnection=true", mute_mongod().await));
+        let at_most = Duration::from_millis(500);
+        let looked = tokio::time::timeout(Duration::from_secs(30), database_names(&uri, at_most)).await;
+        let said = looked.expect("the look ends").expect_err("there is no answer").to_string();
+        assert!(said.starts_with("MongoDB did not list its databases within 500ms"), "{said}");
+        let removed =
+            tokio::time::timeout(Duration::from_secs(30), remove_within(&uri, "torn_0123abcd", at_most)).await;
+        let said = removed.expect("the removal ends").expect_err("there is no answer").to_string();
+        assert!(said.starts_with("MongoDB did not drop the run's database within 500ms"), "{said}");
+    }
 
     #[test]
     fn only_what_carries_a_run_s_id_is_a_run_s() {

@@ -8,6 +8,8 @@
 //! - [`leftovers`]: what runs made, and its removal
 
 mod error;
+#[cfg(test)]
+mod fixture;
 mod kafka;
 mod leftovers;
 mod mongodb;

@@ -11,7 +11,7 @@ use mongodb::options::{ClientOptions, ReadConcern, WriteConcern};
 
 use super::DATABASE_PREFIX;
 use super::error::PreflightError;
-use super::leftovers::remove_database;
+use super::leftovers::{DROP_AT_MOST, remove_database};
 use crate::secret::Secret;
 
 /// How long one server may take to be found and to answer.
@@ -124,13 +124,20 @@ async fn greet(uris: &Uris<'_>, host: &str) -> Result<(Client, Document), Prefli
     match tokio::time::timeout(ANSWER_AT_MOST * 2, admin.run_command(doc! { "hello": 1 })).await {
         Ok(Ok(hello)) => Ok((client, hello)),
         Ok(Err(error)) => Err(failed(&error)),
-        Err(_) => Err(PreflightError::Unreachable { server: named(host), reason: "it does not answer".to_owned() }),
+        Err(_) => Err(silent(host)),
     }
 }
 
+fn silent(host: &str) -> PreflightError {
+    PreflightError::Unreachable { server: named(host), reason: "it does not answer".to_owned() }
+}
+
 async fn version(client: &Client, host: &str) -> Result<String, PreflightError> {
-    let told = client.database("admin").run_command(doc! { "buildInfo": 1 }).await;
-    let told = told.map_err(|error| unreachable(host, &error))?;
+    let admin = client.database("admin");
+    let told = match tokio::time::timeout(ANSWER_AT_MOST, admin.run_command(doc! { "buildInfo": 1 })).await {
+        Ok(told) => told.map_err(|error| unreachable(host, &error))?,
+        Err(_) => return Err(silent(host)),
+    };
     Ok(told.get_str("version").unwrap_or_default().to_owned())
 }
 
@@ -148,7 +155,8 @@ async fn trial(primary: &Client) -> Result<(), (String, Error)> {
     let id = uuid::Uuid::new_v4().simple().to_string();
     let database = primary.database(&format!("{DATABASE_PREFIX}{}", &id[..8]));
     let tried = try_out(primary, &database).await;
-    let removed = remove_database(&database).await.map_err(|error| ("remove its own database".to_owned(), error));
+    let removal = remove_database(&database, DROP_AT_MOST);
+    let removed = step_within(DROP_AT_MOST, "remove its own database", removal).await;
     // What failed first is the cause.
     tried.and(removed)
 }
@@ -179,7 +187,15 @@ async fn step<T>(
     doing: &str,
     work: impl std::future::IntoFuture<Output = mongodb::error::Result<T>>,
 ) -> Result<T, (String, Error)> {
-    let ended = tokio::time::timeout(STEP_AT_MOST, work.into_future()).await;
+    step_within(STEP_AT_MOST, doing, work).await
+}
+
+async fn step_within<T>(
+    at_most: Duration,
+    doing: &str,
+    work: impl std::future::IntoFuture<Output = mongodb::error::Result<T>>,
+) -> Result<T, (String, Error)> {
+    let ended = tokio::time::timeout(at_most, work.into_future()).await;
     let ended = ended.unwrap_or_else(|_| Err(Error::from(std::io::Error::from(std::io::ErrorKind::TimedOut))));
     ended.map_err(|error| (doing.to_owned(), error))
 }
@@ -187,7 +203,9 @@ async fn step<T>(
 /// A server without users lets everybody.
 async fn may_step_down(client: &Client) -> bool {
     let command = doc! { "connectionStatus": 1, "showPrivileges": true };
-    let Ok(status) = client.database("admin").run_command(command).await else { return false };
+    let admin = client.database("admin");
+    // Whoever does not answer may as well refuse.
+    let Ok(Ok(status)) = tokio::time::timeout(ANSWER_AT_MOST, admin.run_command(command)).await else { return false };
     let Ok(info) = status.get_document("authInfo") else { return false };
     if info.get_array("authenticatedUsers").is_ok_and(Vec::is_empty) {
         return true;
@@ -271,6 +289,17 @@ fn of(uris: &Uris<'_>, error: PreflightError) -> PreflightError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::witness::preflight::fixture::mute_mongod;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_mongod_that_greets_and_answers_no_more_is_told_as_that() {
+        let host = mute_mongod().await.to_string();
+        let member = |host: &str| Secret::new(format!("mongodb://{host}/?directConnection=true"));
+        let uris = Uris { hosts: &[host], is_direct: true, member: &member, passwords: &[] };
+        let looked = tokio::time::timeout(ANSWER_AT_MOST * 4, look_at_mongodb(&uris)).await;
+        let said = looked.expect("the look ends").expect_err("there is no answer").to_string();
+        assert!(said.contains("cannot be reached") && said.contains("it does not answer"), "{said}");
+    }
 
     #[test]
     fn of_what_the_driver_says_of_a_topology_the_cause_is_told() {
