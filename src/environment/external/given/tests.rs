@@ -88,3 +88,26 @@ fn a_mistake_in_the_file_is_told_with_its_place_and_never_with_the_line_itself()
         assert!(!said.contains("hunter2"), "{said}");
     }
 }
+
+#[test]
+fn the_file_for_docker_compose_names_the_spare_listeners_that_its_kafka_has() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let given = Given::read(Some(&root.join("docker-compose.external.toml")), &nothing).expect("it can be used");
+    let compose = std::fs::read_to_string(root.join("docker-compose.yml")).expect("it is there");
+    assert!(given.mongodb.expect("it is given").is_direct(), "its set knows it by an address that is right inside");
+    let kafka = given.kafka.expect("it is given");
+    assert!(compose.contains(&format!("{}:9092", kafka.bootstrap.replace("9092", "${TORN_KAFKA_PORT:-9092}"))));
+    assert_eq!(kafka.listeners.len(), 8);
+    for (number, link) in (1..).zip(&kafka.listeners) {
+        let (listen, inside) = (link.listen, link.upstream.port());
+        for expected in [
+            format!("SPARE{number}://:{inside}"),
+            format!("SPARE{number}://{listen}"),
+            format!("SPARE{number}:PLAINTEXT"),
+        ] {
+            assert_eq!(compose.matches(&expected).count(), 1, "{expected}");
+        }
+    }
+    let (first, last) = (kafka.listeners[0].upstream, kafka.listeners[7].upstream.port());
+    assert!(compose.contains(&format!("\"{first}-{last}:{}-{last}\"", first.port())), "they are published");
+}
