@@ -10,7 +10,7 @@ use super::exit::{Exit, Failure};
 use super::external::EnvironmentOptions;
 use super::judged::Format;
 use super::paper::Paper;
-use super::run::{read_seed, select, watch_for_interrupt};
+use super::run::{read_seed, select, unless_interrupted, watch_for_interrupt};
 use super::sweep_table;
 use super::terminal::{Chatter, Screen};
 use crate::checker::{self, verdict::Verdict};
@@ -104,11 +104,22 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let variants = reader::read(&arguments.file, &overrides).map_err(Failure::usage)?;
     let variants = select(variants, &arguments.variant)?;
     let order = order(&arguments, &variants[0])?;
-    let mut variants: Vec<Resolved> = variants.iter().map(|resolved| order.apply(resolved)).collect();
+    let variants: Vec<Resolved> = variants.iter().map(|resolved| order.apply(resolved)).collect();
     RunStore::open(&arguments.out)?;
     let cancellation = CancellationToken::new();
     let interrupt = tokio::spawn(watch_for_interrupt(cancellation.clone()));
-    let kind = arguments.environment.choose(&mut [&mut variants], arguments.quiet).await?;
+    let ended = Box::pin(sweep_all(&arguments, &order, variants, &cancellation)).await;
+    interrupt.abort();
+    unless_interrupted(ended, cancellation.is_cancelled())
+}
+
+async fn sweep_all(
+    arguments: &Arguments,
+    order: &SweepOrder,
+    mut variants: Vec<Resolved>,
+    cancellation: &CancellationToken,
+) -> Result<Exit, Failure> {
+    let kind = arguments.environment.choose(&mut [&mut variants], arguments.quiet, cancellation).await?;
     let (name, seed) = (variants[0].name.clone(), variants[0].scenario.seed);
     let started = time::OffsetDateTime::now_utc();
     let (store, mut folder) = RunStore::create(&arguments.out, &name, seed, started)?;
@@ -129,7 +140,7 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let mut exit = Exit::AsExpected;
     for (number, resolved) in variants.iter().enumerate() {
         let title = format!("{}/{} {}", number + 1, variants.len(), resolved.variant().name);
-        let one = One { arguments: &arguments, order: &order, kind: &kind, cancellation: &cancellation, chatter };
+        let one = One { arguments, order, kind: &kind, cancellation, chatter };
         let (swept, ended) = Box::pin(one.carry_out(resolved, &mut folder, &title)).await?;
         sweep.variants.push(swept);
         exit = exit.merge(ended);
@@ -138,13 +149,12 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
             break;
         }
     }
-    interrupt.abort();
     folder.publish()?;
     if let Some(count) = arguments.keep {
         store.keep(&name, count as usize)?;
     }
-    print(&arguments, &folder, &sweep);
-    if cancellation.is_cancelled() { Ok(Exit::Interrupted) } else { Ok(exit) }
+    print(arguments, &folder, &sweep);
+    Ok(exit)
 }
 
 fn overrides(arguments: &Arguments) -> Result<Vec<Override>, Failure> {
@@ -219,6 +229,7 @@ impl One<'_> {
             cancellation: self.cancellation.clone(),
             kind: self.kind,
             standing: None,
+            leaves_out_impossible: false,
             sweep: Some(self.order),
         };
         let ended = Box::pin(runner::run(request)).await;

@@ -272,7 +272,11 @@ impl Sweeper<'_> {
         }
         let rows = messages(&standing, &recordings);
         if rows.is_empty() {
-            return Err(Cut::Failed(format!("{} sends nothing to MongoDB or Kafka", order.operation)));
+            return Err(Cut::Failed(format!(
+                "{} sends nothing to MongoDB or Kafka that could be read; links with TLS, and such as lead past torn, cannot \
+                 be swept",
+                order.operation
+            )));
         }
         let points: Vec<(usize, Point)> = rows.iter().enumerate().flat_map(|(place, row)| points(place, row)).collect();
         let needed = points.len() as u64 * u64::from(order.repeat) + self.key;

@@ -117,8 +117,7 @@ fn swatch(verdict: CellVerdict) -> Markup {
     html! {
         span.key {
             svg.swatch viewBox="0 0 28 22" aria-hidden="true" {
-                (drawing::hatching(&format!("hatch-legend-{}", words::word(verdict))))
-                (drawing::cell(verdict, &format!("hatch-legend-{}", words::word(verdict)), 0.0, 0.0, 28.0, 22.0))
+                (drawing::cell(verdict, 0.0, 0.0, 28.0, 22.0))
             }
             (means)
         }

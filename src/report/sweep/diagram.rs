@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use super::drawing::{arrow, cell, cross, hatching, place, rounded};
+use super::drawing::{arrow, cell, cross, place, rounded};
 use super::layout::{ANSWER, Layout, REQUEST, ROW, Row};
 use super::size::Size;
 use super::words;
@@ -45,17 +45,12 @@ impl Diagram<'_> {
             // No image: it holds links. What it shows is told below in a table.
             svg class=(size.name()) viewBox=(format!("0 0 {} {}", rounded(width), rounded(height)))
                 style=(format!("--natural:{}px", width.ceil())) role="group" aria-label=(label) {
-                (hatching(&self.hatch()))
                 (self.ground())
                 (self.heads())
                 (self.client())
                 @for row in &self.layout.rows { (self.message(row)) }
             }
         }
-    }
-
-    fn hatch(&self) -> String {
-        format!("hatch-{}-{}", self.number + 1, self.layout.size.name())
     }
 
     /// What lies behind everything: the time after the answer, rules that lead from a message to its cells, lifelines.
@@ -190,7 +185,7 @@ impl Diagram<'_> {
             // Of a hundred green cells nobody wants to step through each.
             a href=(format!("#{anchor}")) tabindex=[is_harmless.then_some("-1")] aria-label=[(!is_harmless).then(|| words::sentence(&point, one))] {
                 title { (words::sign(one.verdict)) " " (words::sentence(&point, one)) }
-                (cell(one.verdict, &self.hatch(), self.layout.column(one.action), row.top + 3.5, size.pitch() - size.gap(), ROW - 7.0))
+                (cell(one.verdict, self.layout.column(one.action), row.top + 3.5, size.pitch() - size.gap(), ROW - 7.0))
             }
         }
     }

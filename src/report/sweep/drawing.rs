@@ -1,5 +1,7 @@
 //! The strokes of a sweep's diagram. Their colours are classes of the page's style, so that light, dark and paper differ.
 
+use std::fmt::Write;
+
 use maud::{Markup, html};
 
 use super::layout::{ANSWER, REQUEST, ROW, Row};
@@ -9,6 +11,9 @@ use crate::sweep::table::CellVerdict;
 
 /// Length and half the width of an arrow's head.
 const HEAD: (f64, f64) = (7.0, 3.5);
+
+/// Between two lines of a hatching.
+const HATCH: f64 = 7.0;
 
 /// A number as a drawing needs it.
 pub fn rounded(value: f64) -> f64 {
@@ -61,24 +66,28 @@ pub fn cross((x, y): (f64, f64)) -> Markup {
 }
 
 /// A cell: its colour, and its sign for who does not see that.
-pub fn cell(verdict: CellVerdict, hatch: &str, x: f64, y: f64, width: f64, height: f64) -> Markup {
-    let fill = (verdict == CellVerdict::Unknown).then(|| format!("fill:url(#{hatch})"));
+pub fn cell(verdict: CellVerdict, x: f64, y: f64, width: f64, height: f64) -> Markup {
+    let word = words::word(verdict);
     html! {
-        rect class=(words::word(verdict)) style=[fill] x=(rounded(x)) y=(rounded(y)) width=(rounded(width)) height=(rounded(height)) rx="4" {}
-        text class=(format!("sign {}", words::word(verdict))) x=(rounded(x + width / 2.0)) y=(rounded(y + height / 2.0 + 5.0)) {
+        rect class=(word) x=(rounded(x)) y=(rounded(y)) width=(rounded(width)) height=(rounded(height)) rx="4" {}
+        @if verdict == CellVerdict::Unknown { path class="hatching" d=(hatching(x, y, width, height)) {} }
+        text class=(format!("sign {word}")) x=(rounded(x + width / 2.0)) y=(rounded(y + height / 2.0 + 5.0)) {
             (words::sign(verdict))
         }
     }
 }
 
-/// The hatching of cells of which nothing can be said.
-pub fn hatching(id: &str) -> Markup {
-    html! {
-        defs {
-            pattern id=(id) width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
-                rect class="hatch-ground" width="6" height="6" {}
-                rect class="hatch-line" width="2.5" height="6" {}
-            }
-        }
+/// Slanting lines within a rectangle. They are drawn one by one: a pattern would be a reference, and a page has none.
+fn hatching(x: f64, y: f64, width: f64, height: f64) -> String {
+    let mut path = String::new();
+    let mut offset = HATCH - height;
+    while offset < width - 1.0 {
+        // Each line rises from the lower edge to the upper one, as far as it is within.
+        let (from, to) = ((-offset).max(1.0), (width - offset).min(height) - 1.0);
+        let at = |rise: f64| (rounded(x + offset + rise), rounded(y + height - rise));
+        let ((x1, y1), (x2, y2)) = (at(from), at(to));
+        let _ = write!(path, "M{x1} {y1}L{x2} {y2}");
+        offset += HATCH;
     }
+    path
 }
