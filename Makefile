@@ -1,6 +1,6 @@
 # The commands of everyday work. `make demo` and `make test` set everything up by themselves.
 
-.PHONY: demo test test-docker offline-images seeds bench fuzz fmt lint build stack bootstrap bootstrap-tests
+.PHONY: demo sweep test test-docker offline-images seeds bench fuzz fmt lint build stack bootstrap bootstrap-tests
 
 SCENARIO := dual-write-vs-outbox
 
@@ -25,6 +25,12 @@ test-docker: build
 # Stand-ins for the public images, for machines that cannot pull; says how to use them.
 offline-images: stack
 	@scripts/offline-images
+
+# Every place where a service may die during a purchase, of dual-write beside the outbox: two minutes, then a page to open.
+sweep: stack
+	@status=0; $(TORN) sweep scenarios/crash-points.toml --variant dual-write --variant "outbox, polling relay" \
+		|| status=$$?; page=results/crash-points/latest/sweep.html; \
+	if [ -e $$page ]; then echo "the page: $(CURDIR)/$$page"; fi; exit $$status
 
 # Random faults under 20 seeds: the outbox is to be valid and dual-write to lose events under each. Half an hour.
 seeds: stack

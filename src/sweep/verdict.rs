@@ -121,3 +121,84 @@ fn is_absence(kind: AnomalyKind) -> bool {
             | LostAcknowledgedWrite
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use indexmap::IndexMap;
+
+    use super::*;
+    use crate::checker::verdict::{Place, Step};
+    use crate::sweep::point::{Manner, MessageName};
+
+    fn row() -> MessageRow {
+        let (client, server, command) = ("api-1".to_owned(), "mongodb".to_owned(), "update".to_owned());
+        MessageRow {
+            message: MessageName { client, server, command, target: None, nth: 1 },
+            manner: Manner::Call,
+            seen_in: 1,
+            recordings: 1,
+            request_us: 0,
+            answer_us: None,
+            after_answer: false,
+            cells: Vec::new(),
+        }
+    }
+
+    fn trial(number: u64, action: Action) -> Trial {
+        Trial {
+            row: 0,
+            round: 0,
+            action,
+            operation: format!("purchase-{number}"),
+            entity: format!("product-{number}"),
+            told: "201".to_owned(),
+            is_decided: true,
+            is_late: false,
+            note: None,
+            from: number * 1000,
+            took: Duration::from_millis(300),
+        }
+    }
+
+    fn found(kind: AnomalyKind, operation: &str, at: Nanos) -> Anomaly {
+        let step = Step { at: Some(at), line: Some(1), place: Place::Effect, text: String::new() };
+        let facts = IndexMap::from([("operation".to_owned(), operation.into())]);
+        let example = Example { explanation: String::new(), story: vec![step], facts };
+        Anomaly { kind, count: 1, forbidden: true, examples: vec![example] }
+    }
+
+    fn verdicts(trials: &[Trial], anomalies: Vec<Anomaly>, doubt: Option<&str>) -> Vec<CellVerdict> {
+        let judgement = SweepJudgement { anomalies, doubt: doubt.map(str::to_owned) };
+        let rows = fill(vec![row()], trials, &judgement);
+        rows[0].cells.iter().map(|cell| cell.verdict).collect()
+    }
+
+    #[test]
+    fn what_is_missing_is_blamed_on_its_operation_and_what_is_there_twice_on_the_moment() {
+        use CellVerdict::{Harmful, Harmless};
+        let trials = [trial(1, Action::KillBefore), trial(2, Action::KillAfterRequest), trial(3, Action::DropAnswer)];
+        let lost = found(AnomalyKind::LostEvent, "purchase-1", 2500);
+        assert_eq!(verdicts(&trials, vec![lost], None), [Harmful, Harmless, Harmless]);
+        let doubled = found(AnomalyKind::DuplicateEffect, "purchase-1", 2500);
+        assert_eq!(verdicts(&trials, vec![doubled], None), [Harmless, Harmful, Harmless]);
+    }
+
+    #[test]
+    fn a_cell_is_as_bad_as_its_worst_try_and_unknown_is_no_acquittal() {
+        use CellVerdict::{Harmful, Unknown};
+        let mut undecided = trial(1, Action::KillBefore);
+        undecided.is_decided = false;
+        let trials = [undecided, trial(2, Action::KillBefore)];
+        assert_eq!(verdicts(&trials, Vec::new(), None), [Unknown]);
+        let lost = || vec![found(AnomalyKind::LostEvent, "purchase-2", 2500)];
+        assert_eq!(verdicts(&trials, lost(), None), [Harmful]);
+        assert_eq!(verdicts(&trials[1..], Vec::new(), Some("the drain was cut")), [Unknown]);
+    }
+
+    #[test]
+    fn what_the_workload_allows_harms_nobody() {
+        let mut allowed = found(AnomalyKind::DuplicateEvent, "purchase-1", 1500);
+        allowed.forbidden = false;
+        assert_eq!(verdicts(&[trial(1, Action::KillBefore)], vec![allowed], None), [CellVerdict::Harmless]);
+    }
+}

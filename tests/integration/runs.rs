@@ -9,6 +9,7 @@ mod interruption;
 mod load_tool;
 mod matrix;
 mod stored;
+mod sweep;
 mod usage;
 
 use crate::torn::Desk;
