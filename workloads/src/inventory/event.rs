@@ -2,7 +2,7 @@
 //!
 //! Attributes travel as headers, the data as payload. Three ids, never mixed: the event's own (`ce_id`), the
 //! operation's that caused it (`ce_correlationid`: the client's idempotency key), and the version of the product it
-//! tells of (`ce_sequence`).
+//! tells of (`ce_sequence`), where that is known when the event goes out.
 
 use anyhow::{Context, Result};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
@@ -21,8 +21,9 @@ pub(crate) struct Purchased {
     pub(crate) product: String,
     /// How many pieces were taken.
     pub(crate) quantity: i64,
-    /// The product's version afterwards.
-    pub(crate) version: i64,
+    /// The product's version afterwards; unknown to whoever tells of a purchase before it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<i64>,
     /// The operation id.
     pub(crate) operation: String,
 }
@@ -53,7 +54,7 @@ impl Event {
 
     /// The Kafka headers.
     pub(crate) fn headers(&self) -> OwnedHeaders {
-        let sequence = self.data.version.to_string();
+        let sequence = self.data.version.map(|version| version.to_string());
         let attributes = [
             ("ce_specversion", "1.0"),
             ("ce_id", &self.id),
@@ -62,12 +63,13 @@ impl Event {
             ("ce_subject", &self.data.product),
             ("ce_time", &self.time),
             ("ce_correlationid", &self.data.operation),
-            ("ce_sequence", &sequence),
             ("content-type", "application/json"),
         ];
+        let sequence = sequence.as_deref().map(|value| ("ce_sequence", value));
         let traceparent = self.traceparent.as_deref().map(|value| ("traceparent", value));
         attributes
             .into_iter()
+            .chain(sequence)
             .chain(traceparent)
             .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
     }
@@ -104,7 +106,7 @@ mod tests {
             data: Purchased {
                 product: "product-7".to_owned(),
                 quantity: 3,
-                version: 12,
+                version: Some(12),
                 operation: "operation-1".to_owned(),
             },
         }
@@ -135,6 +137,15 @@ mod tests {
         ] {
             assert_eq!(header(&headers, key).as_deref(), Some(value), "{key}");
         }
+    }
+
+    #[test]
+    fn an_event_that_goes_out_before_its_change_names_no_version() {
+        let mut event = event();
+        event.data.version = None;
+        assert_eq!(header(&event.headers(), "ce_sequence"), None);
+        assert!(!event.payload().contains("version"), "{}", event.payload());
+        assert_eq!(Event::read(&record(&event, Some(event.headers()))).unwrap(), event);
     }
 
     #[test]

@@ -56,6 +56,7 @@ impl Row {
     pub(crate) fn unpublished(
         id: String,
         command_id: String,
+        sequence: i64,
         payload: Purchased,
         traceparent: Option<String>,
         stock_after: i64,
@@ -66,7 +67,7 @@ impl Row {
             kind: PURCHASE_COMPLETED.to_owned(),
             subject: payload.product.clone(),
             operation_id: payload.operation.clone(),
-            sequence: payload.version,
+            sequence,
             payload,
             headers: TraceHeaders { traceparent },
             stock_after,
@@ -101,9 +102,13 @@ mod tests {
 
     #[test]
     fn a_row_is_published_under_its_own_id_however_often() {
-        let payload =
-            Purchased { product: "product-1".to_owned(), quantity: 2, version: 5, operation: "operation-1".to_owned() };
-        let row = Row::unpublished("row-1".to_owned(), "command-1".to_owned(), payload.clone(), None, 8);
+        let payload = Purchased {
+            product: "product-1".to_owned(),
+            quantity: 2,
+            version: Some(5),
+            operation: "operation-1".to_owned(),
+        };
+        let row = Row::unpublished("row-1".to_owned(), "command-1".to_owned(), 5, payload.clone(), None, 8);
         assert_eq!(row.event().id, "row-1");
         assert_eq!(row.event(), row.event());
         assert_eq!(row.event().data, payload);
@@ -112,8 +117,8 @@ mod tests {
     #[test]
     fn an_unpublished_row_says_so_with_null_and_names_its_fields_as_the_manifest_does() {
         let payload =
-            Purchased { product: "p".to_owned(), quantity: 1, version: 1, operation: "operation-1".to_owned() };
-        let row = Row::unpublished("row-1".to_owned(), "command-1".to_owned(), payload, None, 0);
+            Purchased { product: "p".to_owned(), quantity: 1, version: Some(1), operation: "operation-1".to_owned() };
+        let row = Row::unpublished("row-1".to_owned(), "command-1".to_owned(), 1, payload, None, 0);
         let document = mongodb::bson::serialize_to_document(&row).unwrap();
         assert!(document.get("publishedAt").is_some_and(|value| value.as_null().is_some()), "{document}");
         assert_eq!(document.get_str("_id").unwrap(), "row-1");

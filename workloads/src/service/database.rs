@@ -25,6 +25,9 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 
 const NAMESPACE_EXISTS: i32 = 48;
 const WRITE_CONFLICT: i32 = 112;
+const INVALID_RESUME_TOKEN: i32 = 260;
+const CHANGE_STREAM_FATAL_ERROR: i32 = 280;
+const CHANGE_STREAM_HISTORY_LOST: i32 = 286;
 const DUPLICATE_KEY: i32 = 11_000;
 
 /// Makes the client and names the database; dials nobody yet.
@@ -82,6 +85,13 @@ pub(crate) fn is_write_conflict(error: &Error) -> bool {
 /// A unique index already holds this key.
 pub(crate) fn is_duplicate_key(error: &Error) -> bool {
     code(error) == Some(DUPLICATE_KEY)
+}
+
+/// A change stream cannot go on from where it was asked to: the server's log does not reach back that far any more, or
+/// what is there is not what the token was taken from.
+pub(crate) fn is_history_lost(error: &Error) -> bool {
+    const CODES: [i32; 3] = [INVALID_RESUME_TOKEN, CHANGE_STREAM_FATAL_ERROR, CHANGE_STREAM_HISTORY_LOST];
+    code(error).is_some_and(|code| CODES.contains(&code))
 }
 
 fn code(error: &Error) -> Option<i32> {

@@ -105,6 +105,18 @@ impl Acks {
         configuration.set("acks", acks).set("enable.idempotence", is_idempotent);
     }
 
+    /// Keeps records of one partition in the order in which they were handed over, however many are under way and however
+    /// often they are sent again: none is given up, because those behind it would overtake it.
+    fn configure_in_order(self, configuration: &mut ClientConfig) {
+        configuration.set("message.timeout.ms", "0").set("socket.timeout.ms", "3000");
+        match self {
+            // A record that no broker will ever take stops the producer, instead of those behind it going out.
+            Self::All => configuration.set("enable.gapless.guarantee", "true"),
+            // Without sequence numbers, only a single request at a time keeps the order.
+            Self::One => configuration.set("max.in.flight.requests.per.connection", "1"),
+        };
+    }
+
     /// Whether sends wait until the producer has an id.
     fn need_producer_id(self) -> bool {
         self == Self::All
@@ -114,23 +126,44 @@ impl Acks {
 /// Publishes to one topic.
 pub(crate) struct Publisher {
     producer: FutureProducer<Observer>,
+    configuration: ClientConfig,
     topic: String,
+    acks: Acks,
     ready: watch::Receiver<bool>,
 }
 
+/// A record that is to be sent.
+pub(crate) struct Outgoing {
+    pub(crate) key: String,
+    pub(crate) payload: String,
+    pub(crate) headers: OwnedHeaders,
+}
+
 impl Publisher {
-    /// Makes the producer; it begins to dial by itself.
+    /// Makes a producer for [`Self::send`]; it begins to dial by itself.
     pub(crate) fn open(environment: &Environment, topic: String, acks: Acks) -> Result<Self> {
-        let (sender, ready) = watch::channel(!acks.need_producer_id());
+        Self::configured(environment, topic, acks, |configuration| {
+            configuration.set("message.timeout.ms", "2000");
+        })
+    }
+
+    /// Makes a producer for [`Self::send_in_order`]; it begins to dial by itself.
+    pub(crate) fn open_in_order(environment: &Environment, topic: String, acks: Acks) -> Result<Self> {
+        Self::configured(environment, topic, acks, |configuration| acks.configure_in_order(configuration))
+    }
+
+    fn configured(
+        environment: &Environment,
+        topic: String,
+        acks: Acks,
+        further: impl FnOnce(&mut ClientConfig),
+    ) -> Result<Self> {
         let mut configuration = configuration(environment);
         acks.configure(&mut configuration);
-        let producer = configuration
-            .set("linger.ms", "0")
-            .set("message.timeout.ms", "2000")
-            .set("statistics.interval.ms", "250")
-            .create_with_context(Observer { ready: sender })
-            .context("KAFKA_BOOTSTRAP_SERVERS cannot be used")?;
-        Ok(Self { producer, topic, ready })
+        further(&mut configuration);
+        configuration.set("linger.ms", "0").set("statistics.interval.ms", "250");
+        let (producer, ready) = start(&configuration, acks)?;
+        Ok(Self { producer, configuration, topic, acks, ready })
     }
 
     /// Waits until the topic is known and the producer has its id, where it needs one, so that the first send takes no
@@ -153,11 +186,63 @@ impl Publisher {
         self.producer.send(record, QUEUE_WAIT).await.map(|_| ()).map_err(|(error, _)| error)
     }
 
+    /// Sends records one behind the other, without waiting in between, and then waits until what became of each is known,
+    /// however long that takes. Tells how many of them, counted from the first, are acknowledged; if not all, why. Of those
+    /// behind the first that failed, some may be in the log too, and so may those of a future that was dropped.
+    pub(crate) async fn send_in_order(
+        &self,
+        records: impl IntoIterator<Item = Outgoing>,
+    ) -> Result<(), (usize, KafkaError)> {
+        let mut deliveries = Vec::new();
+        let mut refused = None;
+        for record in records {
+            let Outgoing { key, payload, headers } = record;
+            let record = FutureRecord::to(&self.topic).key(&key).payload(&payload).headers(headers);
+            match self.producer.send_result(record) {
+                Ok(delivery) => deliveries.push(delivery),
+                Err((error, _)) => {
+                    refused = Some((deliveries.len(), error));
+                    break;
+                }
+            }
+        }
+        let mut failed = None;
+        for (place, delivery) in deliveries.into_iter().enumerate() {
+            let error = match delivery.await {
+                Ok(Ok(_)) => continue,
+                Ok(Err((error, _))) => error,
+                Err(_) => KafkaError::Canceled,
+            };
+            failed.get_or_insert((place, error));
+        }
+        failed.or(refused).map_or(Ok(()), Err)
+    }
+
+    /// Makes a new producer if this one can do nothing more; an idempotent one stops for good when it can no longer rule
+    /// out a gap. What it had not seen acknowledged is the caller's to send again.
+    pub(crate) async fn reopen_if_stopped(&mut self) -> Result<()> {
+        let Some((_, reason)) = self.producer.client().fatal_error() else { return Ok(()) };
+        log!("going on with a new producer: {reason}");
+        let (producer, ready) = start(&self.configuration, self.acks)?;
+        let stopped = std::mem::replace(&mut self.producer, producer);
+        self.ready = ready;
+        spawn_blocking(move || drop(stopped)).await?;
+        Ok(())
+    }
+
     /// Waits for what is still queued; a producer that is dropped forgets it.
     pub(crate) async fn flush(&self) -> Result<()> {
         let producer = self.producer.clone();
         spawn_blocking(move || producer.flush(FLUSH_WITHIN)).await?.context("failed to send what was still queued")
     }
+}
+
+fn start(configuration: &ClientConfig, acks: Acks) -> Result<(FutureProducer<Observer>, watch::Receiver<bool>)> {
+    let (sender, ready) = watch::channel(!acks.need_producer_id());
+    let producer = configuration
+        .create_with_context(Observer { ready: sender })
+        .context("KAFKA_BOOTSTRAP_SERVERS cannot be used")?;
+    Ok((producer, ready))
 }
 
 /// A member of a consumer group that takes up its partitions at once after a crash.
@@ -261,6 +346,21 @@ mod tests {
             acks.configure(&mut configuration);
             let set = |key| configuration.get(key).unwrap();
             assert_eq!((set("acks"), set("enable.idempotence"), acks.need_producer_id()), expected, "{acks:?}");
+        }
+    }
+
+    #[test]
+    fn a_producer_that_keeps_the_order_gives_no_record_up_and_lets_none_overtake_another() {
+        for (acks, guard) in [
+            (Acks::All, ("enable.gapless.guarantee", "true")),
+            (Acks::One, ("max.in.flight.requests.per.connection", "1")),
+        ] {
+            let mut configuration = ClientConfig::new();
+            acks.configure(&mut configuration);
+            acks.configure_in_order(&mut configuration);
+            assert_eq!(configuration.get("message.timeout.ms"), Some("0"), "{acks:?}");
+            assert_eq!(configuration.get(guard.0), Some(guard.1), "{acks:?}");
+            configuration.create_native_config().unwrap_or_else(|error| panic!("{acks:?}: {error}"));
         }
     }
 

@@ -5,8 +5,8 @@
 //!   `{"version", "stock", "conflicts", "retries"}`, 409 when stock is short, 404 for an unknown product, 503 when the
 //!   outcome is not known or there is none.
 //!
-//! [`stock`] holds the four ways to take stock, [`write`](mod@write) the two ways to see to the event, [`read`] the two
-//! ways to look a product up; [`write_concern`] and [`read_concern`] say how much of a replica set must agree. Every
+//! [`stock`] holds the four ways to take stock, [`write`](mod@write) the three ways to see to the event, [`read`] the
+//! two ways to look a product up; [`write_concern`] and [`read_concern`] say how much of a replica set must agree. Every
 //! combination works. [`handler`] is the HTTP side.
 
 mod handler;
@@ -97,7 +97,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let environment = Environment::read()?;
     let database = database::open(&environment).await?;
     let publisher = match arguments.write {
-        Write::DualWrite => Some(Publisher::open(&environment, variable("PURCHASES_TOPIC")?, arguments.acks)?),
+        Write::DualWrite | Write::EventFirst => {
+            Some(Publisher::open(&environment, variable("PURCHASES_TOPIC")?, arguments.acks)?)
+        }
         Write::Outbox => None,
     };
     let store = Store::open(&database, arguments.writes.concern());
@@ -171,6 +173,19 @@ mod tests {
         assert_eq!(default.writes.concern(), WriteConcern::majority());
         assert_eq!(default.reads.concern(), mongodb::options::ReadConcern::majority());
         assert_eq!(default.acks, Acks::All);
+    }
+
+    #[test]
+    fn each_pattern_of_writing_goes_with_each_way_to_take_stock() {
+        use clap::ValueEnum;
+        for write in Write::value_variants() {
+            for stock in Stock::value_variants() {
+                let name = |value: Option<clap::builder::PossibleValue>| value.unwrap().get_name().to_owned();
+                let (stock, write) = (name(stock.to_possible_value()), name(write.to_possible_value()));
+                Command::try_parse_from(["api", "--stock", &stock, "--write", &write])
+                    .unwrap_or_else(|error| panic!("{stock}, {write}: {error}"));
+            }
+        }
     }
 
     #[test]

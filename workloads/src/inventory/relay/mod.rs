@@ -1,7 +1,9 @@
 //! The service `relay`: carries events from the outbox to Kafka. One instance runs at a time.
 //!
-//! There is one way so far, [`polling`].
+//! There are two ways, [`polling`] and [`change_stream`]; [`backlog`] is what they share.
 
+mod backlog;
+mod change_stream;
 mod polling;
 
 use anyhow::{Context, Result};
@@ -30,6 +32,8 @@ pub(crate) struct Arguments {
 enum Relay {
     /// See [`polling`].
     Polling,
+    /// See [`change_stream`].
+    ChangeStream,
 }
 
 /// Runs the service until it is told to stop.
@@ -37,25 +41,44 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     let environment = Environment::read()?;
     let database = database::open(&environment).await?;
     let outbox = database::majority::<Row>(&database, OUTBOX);
-    let publisher = Publisher::open(&environment, variable("PURCHASES_TOPIC")?, arguments.acks)?;
+    let (topic, acks) = (variable("PURCHASES_TOPIC")?, arguments.acks);
+    let mut publisher = match arguments.relay {
+        Relay::Polling => Publisher::open(&environment, topic, acks),
+        Relay::ChangeStream => Publisher::open_in_order(&environment, topic, acks),
+    }?;
     log!("{} publishes with {arguments:?}", environment.service_instance);
 
     let readiness = Readiness::starting();
-    let warm_up = async || {
-        database::prepare(&environment, &database, &[OUTBOX]).await?;
-        outbox::create_indexes(&outbox).await.context("failed to index the outbox")?;
-        publisher.warm_up().await
-    };
     let work = async |mut shutdown: Shutdown| {
+        let warm_up = async || {
+            database::prepare(&environment, &database, arguments.relay.collections()).await?;
+            outbox::create_indexes(&outbox).await.context("failed to index the outbox")?;
+            publisher.warm_up().await
+        };
         tokio::select! {
             () = readiness.prepare(warm_up) => readiness.declare(),
             () = shutdown.requested() => return Ok(()),
         }
         match arguments.relay {
             Relay::Polling => polling::run(&outbox, &publisher, shutdown).await,
+            Relay::ChangeStream => change_stream::run(&database, &outbox, &mut publisher, shutdown).await,
         }
         Ok(())
     };
     lifecycle::run(&environment, Router::new(), readiness.clone(), work).await?;
-    publisher.flush().await
+    match arguments.relay {
+        Relay::Polling => publisher.flush().await,
+        // What is still queued is not marked either, and comes again after the next start.
+        Relay::ChangeStream => Ok(()),
+    }
+}
+
+impl Relay {
+    /// What has to be there before the first row.
+    fn collections(self) -> &'static [&'static str] {
+        match self {
+            Self::Polling => &[OUTBOX],
+            Self::ChangeStream => &[OUTBOX, change_stream::POSITIONS],
+        }
+    }
 }

@@ -26,10 +26,11 @@ use anyhow::{Context, Result};
 use futures_util::TryStreamExt;
 use futures_util::future::join_all;
 use mongodb::Collection;
-use mongodb::bson::{DateTime, doc};
+use mongodb::bson::doc;
 use mongodb::options::ReadConcern;
 use tokio::time::timeout;
 
+use super::backlog::{BATCH, mark};
 use crate::inventory::outbox::Row;
 use crate::service::database::REQUEST_TIMEOUT;
 use crate::service::kafka::Publisher;
@@ -37,7 +38,6 @@ use crate::service::lifecycle::Shutdown;
 use crate::service::log;
 
 const INTERVAL: Duration = Duration::from_millis(100);
-const BATCH: u32 = 100;
 
 /// Publishes until the stop is asked for; ends between two batches.
 pub(super) async fn run(outbox: &Collection<Row>, publisher: &Publisher, mut shutdown: Shutdown) {
@@ -129,14 +129,6 @@ async fn publish_in_order(rows: &[Row], publisher: &Publisher) -> Vec<String> {
     acknowledged
 }
 
-async fn mark(outbox: &Collection<Row>, published: &[String]) -> mongodb::error::Result<()> {
-    if !published.is_empty() {
-        let rows = doc! { "_id": { "$in": published }, "publishedAt": null };
-        outbox.update_many(rows, doc! { "$set": { "publishedAt": DateTime::now() } }).await?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,8 +136,13 @@ mod tests {
 
     fn row(product: &str, version: i64) -> Row {
         let operation = format!("{product}-{version}");
-        let payload = Purchased { product: product.to_owned(), quantity: 1, version, operation: operation.clone() };
-        Row::unpublished(operation.clone(), operation, payload, None, 0)
+        let payload = Purchased {
+            product: product.to_owned(),
+            quantity: 1,
+            version: Some(version),
+            operation: operation.clone(),
+        };
+        Row::unpublished(operation.clone(), operation, version, payload, None, 0)
     }
 
     #[test]

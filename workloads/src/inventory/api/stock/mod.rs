@@ -100,7 +100,7 @@ fn receipt_fields() -> Document {
 }
 
 /// Reads the product **outside** any transaction: the patterns that look before they write mean "what I saw before".
-async fn look(store: &Store, purchase: &Purchase) -> Result<Option<Receipt>> {
+pub(super) async fn look(store: &Store, purchase: &Purchase) -> Result<Option<Receipt>> {
     store.products.find_one(doc! { "_id": &purchase.product }).projection(receipt_fields()).await
 }
 

@@ -1,6 +1,8 @@
-//! Axis `write`: two ways to change the state **and** to see to it that an event tells of it.
+//! Axis `write`: three ways to change the state **and** to see to it that an event tells of it.
 
 mod dual_write;
+mod event_first;
+mod half;
 mod outbox;
 
 use serde::Serialize;
@@ -11,10 +13,13 @@ use crate::service::backoff::Contention;
 use crate::service::database::REQUEST_TIMEOUT;
 
 /// The values of the axis.
+#[expect(clippy::enum_variant_names, reason = "the patterns are called so everywhere")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Write {
     /// See [`dual_write`]: broken.
     DualWrite,
+    /// See [`event_first`]: broken.
+    EventFirst,
     /// See [`outbox`].
     Outbox,
 }
@@ -42,6 +47,7 @@ impl Write {
     pub(super) async fn purchase(self, api: &Api, purchase: &Purchase) -> Result<Answer, Failure> {
         match self {
             Self::DualWrite => dual_write::purchase(api, purchase).await,
+            Self::EventFirst => event_first::purchase(api, purchase).await,
             Self::Outbox => outbox::purchase(api, purchase).await,
         }
     }

@@ -86,10 +86,11 @@ impl Command<'_> {
         let payload = Purchased {
             product: self.purchase.product.clone(),
             quantity: self.purchase.quantity,
-            version: receipt.version,
+            version: Some(receipt.version),
             operation: self.purchase.operation.clone(),
         };
         let traceparent = self.purchase.traceparent.clone();
-        Row::unpublished(self.event_id.clone(), self.id.clone(), payload, traceparent, receipt.stock)
+        let (event_id, command_id) = (self.event_id.clone(), self.id.clone());
+        Row::unpublished(event_id, command_id, receipt.version, payload, traceparent, receipt.stock)
     }
 }
