@@ -37,6 +37,7 @@ async fn greet(mut client: TcpStream, address: SocketAddr) -> std::io::Result<()
         let hello = doc! {
             "ismaster": true, "isWritablePrimary": true, "helloOk": true, "setName": "rs0", "hosts": [address.to_string()],
             "minWireVersion": 0, "maxWireVersion": 17, "logicalSessionTimeoutMinutes": 30, "ok": 1,
+            "maxBsonObjectSize": 16 << 20, "maxMessageSizeBytes": 48_000_000, "maxWriteBatchSize": 100_000,
         };
         let hello = hello.to_vec().expect("it is a document");
         let mut answer = Vec::new();

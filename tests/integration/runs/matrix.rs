@@ -1,12 +1,12 @@
 //! A scenario with a matrix: a table of what came out, whatever happens to some of its runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::{OUTBOX, desk, manifest, replaced, scenario};
-use crate::torn::Desk;
+use crate::torn::{Desk, TORN};
 
 const RUN: [&str; 3] = ["run", "scenario.toml", "--no-progress"];
 
@@ -99,14 +99,18 @@ fn an_interrupted_matrix_leaves_the_table_of_what_was_done() {
 
 #[test]
 fn servers_on_which_a_fault_stays_do_not_serve_the_next_run() {
-    // Each run's projector starts once and never again, so its kill cannot be healed.
+    // Each run's projector starts once and never again, so its kill cannot be healed, and records are stuck.
     let command = r#"command = ["torn-workloads", "inventory-projector", "#;
-    let once = r#"command = ["sh", "-c", "mkdir $0-$TORN_RUN && exec torn-workloads inventory-projector $*", "once", "#;
+    let services = Path::new(TORN).with_file_name("torn-workloads");
+    let once = format!(
+        r#"command = ["sh", "-c", "mkdir once-$TORN_RUN && exec $0 inventory-projector $*", "{}", "#,
+        services.display()
+    );
     let kill = "[matrix]\nrepeat = 2\n\n[[fault]]\nat = \"500ms\"\nkill = \"projector-1\"\nrestart_after = \"100ms\"\n";
     let scenario = scenario("1s", &format!("[[variant]]\nname = \"outbox\"\n{OUTBOX}\n\n{kill}"));
     let scenario = replaced(&scenario, "drain_deadline = \"40s\"", "drain_deadline = \"1s\"");
-    let desk = desk(&replaced(&manifest(), command, once), &scenario);
-    let ended = desk.torn(&RUN).with_code(2).saying("kill projector-1 could not be healed");
+    let desk = desk(&replaced(&manifest(), command, &once), &scenario);
+    let ended = desk.torn(&RUN).with_code(1).saying("kill projector-1 could not be healed");
     let log = std::fs::read_to_string(latest(&desk, "servers/mongodb.log")).expect("the servers' logs stay");
     assert_eq!(log.matches("\"MongoDB starting\"").count(), 2, "each run has its own: {ended}");
 }
