@@ -238,8 +238,14 @@ impl One<'_> {
             Ok(ended) => (ended.failure, ended.tried),
             Err(error) => (Some(runner::in_words(&anyhow!(error))), None),
         };
-        let mut swept =
-            VariantSweep { variant, folder: run_folder.name(), messages: Vec::new(), seconds: 0.0, failure: None };
+        let mut swept = VariantSweep {
+            variant,
+            folder: run_folder.name(),
+            messages: Vec::new(),
+            started: 0,
+            seconds: 0.0,
+            failure: None,
+        };
         let Some(tried) = tried.filter(|_| failure.is_none()) else {
             let interrupted = self.cancellation.is_cancelled().then(|| "interrupted".to_owned());
             swept.failure = failure.or(interrupted).or_else(|| Some("the sweep did not come to its end".to_owned()));
@@ -253,6 +259,7 @@ impl One<'_> {
         facts.examples_at_most = usize::MAX;
         let judgement = checker::judge_sweep(resolved, &facts);
         swept.messages = fill(tried.rows, &tried.trials, &judgement);
+        swept.started = facts.load_started();
         swept.seconds = tried.took.as_secs_f64();
         let exit = exit(resolved, &swept, &judgement);
         Ok((swept, exit))

@@ -168,6 +168,7 @@ mod tests {
             variant: "dual-write".to_owned(),
             folder: "dual-write".to_owned(),
             messages,
+            started: 0,
             seconds: 9.0,
             failure: None,
         };

@@ -63,15 +63,15 @@ impl Up {
         let environment = Arc::new(Environment::up(needs, supervisor).await?);
         let mut specs = environment.link_specs();
         specs.extend(wiring::client_links(&environment, resolved)?);
-        let taps = match resolved.iter().any(|resolved| resolved.scenario.tap) {
-            true => Some(Arc::new(Taps::start(specs.iter().map(wiring::tap_spec).collect()).await?)),
-            false => None,
-        };
+        let mut taps = None;
+        if resolved.iter().any(|resolved| resolved.scenario.tap) {
+            taps = Some(Arc::new(Taps::start(specs.iter().map(wiring::tap_spec).collect()).await?));
+        }
         let tap = |link: &Link| taps.as_ref().and_then(|taps| taps.address(link));
-        let links = match specs.is_empty() {
-            true => None,
-            false => Some(Links::create_through(environment.toxiproxy_api()?, specs, tap).await?),
-        };
+        let mut links = None;
+        if !specs.is_empty() {
+            links = Some(Links::create_through(environment.toxiproxy_api()?, specs, tap).await?);
+        }
         environment.serve().await?;
         Ok(Self { environment, links, taps })
     }

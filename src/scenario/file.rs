@@ -58,12 +58,8 @@ pub struct Scenario {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matrix: Option<Matrix>,
     /// Whether a relay of our own stands on every link, between its proxy and the server, and reads the messages.
-    #[serde(default, skip_serializing_if = "is_off")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tap: bool,
-}
-
-fn is_off(tap: &bool) -> bool {
-    !tap
 }
 
 impl Scenario {

@@ -94,8 +94,8 @@ struct Found {
     after_answer: bool,
 }
 
-/// The messages of an operation, from several recordings of it: in the order of the first, then what only later ones have.
-/// No cells yet.
+/// The messages of an operation, from several recordings of it: in the order in which they left, those behind the answer to
+/// the client last. No cells yet.
 pub fn messages(standing: &Standing, recordings: &[Recording]) -> Vec<MessageRow> {
     let mut rows: Vec<MessageRow> = Vec::new();
     let mut place_of: HashMap<MessageName, usize> = HashMap::new();
@@ -118,7 +118,7 @@ pub fn messages(standing: &Standing, recordings: &[Recording]) -> Vec<MessageRow
             rows[place].seen_in += 1;
         }
     }
-    rows.sort_by_key(|row| row.request_us);
+    rows.sort_by_key(|row| (row.after_answer, row.request_us));
     rows
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::point::{Action, Manner, MessageName, Point};
 use crate::checker::verdict::{AnomalyKind, Example};
+use crate::history::entry::Nanos;
 
 /// The version of `sweep.json`.
 pub const FORMAT: u32 = 1;
@@ -50,6 +51,8 @@ pub struct VariantSweep {
     pub folder: String,
     /// The messages of the operation, in order.
     pub messages: Vec<MessageRow>,
+    /// When the first operation began, in nanoseconds of its history: where the times of its stories count from.
+    pub started: Nanos,
     /// Seconds that the points took together.
     pub seconds: f64,
     /// Why there is no verdict, if the harness or its environment failed.

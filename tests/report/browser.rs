@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::files::written;
 use crate::matrix;
+use crate::sweep;
 
 /// A page that takes longer is broken.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -107,7 +108,14 @@ fn a_matrix_opens_in_a_browser_with_a_row_and_a_link_for_each_cell() {
 fn a_page_makes_no_request() {
     let written = written(|_| {});
     let (_out, matrix) = matrix::written();
-    for page in [written.folder.comparison_html(), written.runs[0].join("report.html"), matrix.matrix_html()] {
+    let (_sweep, sweep) = sweep::written_of(&sweep::sample());
+    let pages = [
+        written.folder.comparison_html(),
+        written.runs[0].join("report.html"),
+        matrix.matrix_html(),
+        sweep.sweep_html(),
+    ];
+    for page in pages {
         let Rendered { dom, requests } = rendered(&page);
         assert!(!requests.contains("evil.example"), "{} asked for something outside", page.display());
         assert!(dom.contains("default-src 'none'"), "the page forbids every request");

@@ -126,11 +126,12 @@ fn outbox() -> Vec<MessageRow> {
     messages
 }
 
-fn sample() -> Sweep {
+pub(crate) fn sample() -> Sweep {
     let variant = |variant: &str, messages, seconds| VariantSweep {
         variant: variant.to_owned(),
         folder: variant.to_owned(),
         messages,
+        started: 0,
         seconds,
         failure: None,
     };
@@ -145,7 +146,7 @@ fn sample() -> Sweep {
     }
 }
 
-fn written_of(sweep: &Sweep) -> (TempDir, ScenarioFolder) {
+pub(crate) fn written_of(sweep: &Sweep) -> (TempDir, ScenarioFolder) {
     let out = tempfile::tempdir().expect("a folder");
     let started = datetime!(2026-11-22 10:15:00 UTC);
     let (_, folder) = RunStore::create(out.path(), &sweep.scenario, 42, started).expect("created");

@@ -18,9 +18,6 @@ use crate::sweep::table::{Cell, CellVerdict, MessageRow, Sweep, Try, VariantSwee
 /// Stories that are open when the page is, of each variant; the others unfold.
 const OPEN: usize = 3;
 
-/// A sweep has no phase of measured load: the checkers' times count from the start of the run, and so do the stories'.
-const CLOCK_STARTED: u64 = 0;
-
 /// A point, and where it stands: variant, message, cell.
 type Placed<'a> = (usize, &'a VariantSweep, usize, &'a MessageRow, &'a Cell);
 
@@ -172,8 +169,8 @@ fn harmful_point(sweep: &Sweep, variant: &VariantSweep, placed: Placed, is_open:
                 ", " (row.message.client) " → " (row.message.server) ", " (words::head(cell.action)) "; " (tried(cell))
             }
             @if let Some(example) = words::told_try(cell).and_then(|one| one.example.as_ref()) {
-                @if is_open { (story::example(example, CLOCK_STARTED)) } @else {
-                    details { summary { "Step by step" } (story::example(example, CLOCK_STARTED)) }
+                @if is_open { (story::example(example, variant.started)) } @else {
+                    details { summary { "Step by step" } (story::example(example, variant.started)) }
                 }
             }
             @for note in words::notes(cell) { p.note { (note) } }

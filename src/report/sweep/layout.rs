@@ -221,7 +221,14 @@ mod tests {
     }
 
     fn variant(messages: Vec<MessageRow>) -> VariantSweep {
-        VariantSweep { variant: "one".to_owned(), folder: "one".to_owned(), messages, seconds: 1.0, failure: None }
+        VariantSweep {
+            variant: "one".to_owned(),
+            folder: "one".to_owned(),
+            messages,
+            started: 0,
+            seconds: 1.0,
+            failure: None,
+        }
     }
 
     #[test]
