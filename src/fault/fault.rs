@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::target::Target;
 use crate::link::LinkFault;
+use crate::sweep::point::Action;
 
 /// One fault of a schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,29 @@ pub enum FaultKind {
     TwoPrimaries,
     /// An oplog forgets what it held.
     RollOplog,
+    /// Something at an exact message, when that comes.
+    Message(AtMessage),
+}
+
+/// What is done at an exact message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtMessage {
+    /// It, or its answer, is lost, or who sends it dies.
+    Do(Action),
+    /// It arrives so much later.
+    Delay(Duration),
+}
+
+impl AtMessage {
+    /// Whether it falls on the answer.
+    pub fn is_on_answer(self) -> bool {
+        matches!(self, Self::Do(action) if action.is_on_answer())
+    }
+
+    /// Whether a process dies of it.
+    pub fn is_kill(self) -> bool {
+        matches!(self, Self::Do(action) if action.is_kill())
+    }
 }
 
 impl FaultKind {
@@ -69,7 +93,7 @@ impl FaultKind {
 
     /// Whether a process is dead until the heal.
     pub fn is_kill(self) -> bool {
-        matches!(self, Self::Kill | Self::KillUnreplicated(_))
+        matches!(self, Self::Kill | Self::KillUnreplicated(_)) || matches!(self, Self::Message(at) if at.is_kill())
     }
 }
 
@@ -88,6 +112,10 @@ impl fmt::Display for FaultKind {
             Self::StepDown => "step-down",
             Self::TwoPrimaries => "two-primaries",
             Self::RollOplog => "roll-oplog",
+            Self::Message(AtMessage::Do(action)) => action.name(),
+            Self::Message(AtMessage::Delay(delay)) => {
+                return write!(formatter, "delay {}", humantime::format_duration(*delay));
+            }
             Self::Link(LinkFault::ResetPeer) => "reset-peer",
             Self::Link(LinkFault::Latency { delay, jitter, direction }) => {
                 write!(formatter, "latency {}", humantime::format_duration(*delay))?;

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use super::fault::FaultKind;
+use super::fault::{AtMessage, FaultKind};
 use super::target::Target;
 use super::validation::FaultProblem;
 use crate::link::topology::Way;
 use crate::link::{Direction, LinkFault};
-use crate::scenario::file::{FaultChoice, FaultSpec, How, Only};
+use crate::scenario::file::{DoSpec, FaultChoice, FaultSpec, How, MessageSpec, Only};
 use crate::scenario::manifest::Node;
+use crate::sweep::point::{Action, Manner, MessageName, manner_of};
 
 /// The kind and target of a fault that [`super::validate`] accepts.
 pub(super) fn what_of(keys: &Keys<'_>) -> Result<(FaultKind, Target), FaultProblem> {
@@ -30,12 +31,17 @@ pub(super) struct Keys<'a> {
     only: Option<Only>,
     how: Option<How>,
     unreplicated_for: Option<Duration>,
+    /// An exact message, and what is done at it; of a `[[fault]]` alone.
+    message: Option<&'a MessageSpec>,
+    action: Option<DoSpec>,
 }
 
 macro_rules! keys_from {
-    ($table:ty) => {
+    ($table:ty, $message:expr) => {
         impl<'a> From<&'a $table> for Keys<'a> {
             fn from(table: &'a $table) -> Self {
+                let message: fn(&'a $table) -> (Option<&'a MessageSpec>, Option<DoSpec>) = $message;
+                let (message, action) = message(table);
                 Self {
                     links: [
                         ("partition", table.partition.as_ref()),
@@ -62,13 +68,15 @@ macro_rules! keys_from {
                     only: table.only,
                     how: table.how,
                     unreplicated_for: table.unreplicated_for,
+                    message,
+                    action,
                 }
             }
         }
     };
 }
-keys_from!(FaultSpec);
-keys_from!(FaultChoice);
+keys_from!(FaultSpec, |table| (table.at_message.as_ref(), table.action));
+keys_from!(FaultChoice, |_| (None, None));
 
 impl Keys<'_> {
     /// The one kind that is given.
@@ -85,6 +93,9 @@ impl Keys<'_> {
             if let Some(name) = name {
                 given.push((key, cluster(key, name, self.with)?));
             }
+        }
+        if let Some(message) = self.message {
+            given.push(("at_message", Target::Message(message_name(message)?)));
         }
         let mut given = given.into_iter();
         let Some((key, target)) = given.next() else {
@@ -103,7 +114,7 @@ impl Keys<'_> {
         let links = self.links.iter().map(|&(key, _)| key);
         let processes = self.processes.iter().map(|&(key, _)| key);
         let clusters = self.clusters.iter().map(|&(key, _)| key);
-        links.chain(["isolate", "halves"]).chain(processes).chain(clusters).collect()
+        links.chain(["isolate", "halves"]).chain(processes).chain(clusters).chain(["at_message"]).collect()
     }
 
     fn kind(&self, key: &str) -> Result<FaultKind, FaultProblem> {
@@ -131,6 +142,7 @@ impl Keys<'_> {
             "step_down" => FaultKind::StepDown,
             "two_primaries" => FaultKind::TwoPrimaries,
             "roll_oplog" => FaultKind::RollOplog,
+            "at_message" => FaultKind::Message(self.at_message()?),
             _ => FaultKind::Pause,
         })
     }
@@ -157,8 +169,9 @@ impl Keys<'_> {
 
     /// What only some kinds take, and this one does not.
     fn refuse_strays(&self, kind: &str) -> Result<(), FaultProblem> {
-        let takers: [(&'static str, bool, &[&str]); 7] = [
-            ("delay", self.delay.is_some(), &["latency", "slow_close"]),
+        let takers: [(&'static str, bool, &[&str]); 8] = [
+            ("do", self.action.is_some(), &["at_message"]),
+            ("delay", self.delay.is_some(), &["latency", "slow_close", "at_message"]),
             ("jitter", self.jitter.is_some(), &["latency"]),
             ("kilobytes_per_second", self.kilobytes_per_second.is_some(), &["bandwidth"]),
             ("only", self.only.is_some(), &["black_hole", "latency", "bandwidth", "isolate"]),
@@ -174,6 +187,31 @@ impl Keys<'_> {
             }
         }
         Ok(())
+    }
+
+    fn at_message(&self) -> Result<AtMessage, FaultProblem> {
+        let answers = "\"drop-answer\", \"kill-after-request\" or \"kill-after-answer\"";
+        let Some(action) = self.action else {
+            let message = format!("`at_message` needs `do`: \"drop-request\", \"kill-before\", \"delay\", {answers}");
+            return Err(problem("do", message));
+        };
+        if action != DoSpec::Delay && self.delay.is_some() {
+            return Err(problem("delay", "only `do = \"delay\"` takes `delay`"));
+        }
+        let action = match action {
+            DoSpec::DropRequest => AtMessage::Do(Action::DropRequest),
+            DoSpec::DropAnswer => AtMessage::Do(Action::DropAnswer),
+            DoSpec::KillBefore => AtMessage::Do(Action::KillBefore),
+            DoSpec::KillAfterRequest => AtMessage::Do(Action::KillAfterRequest),
+            DoSpec::KillAfterAnswer => AtMessage::Do(Action::KillAfterAnswer),
+            DoSpec::Delay => AtMessage::Delay(self.delay("at_message", "300ms")?),
+        };
+        let asks_always = self.message.filter(|message| manner_of(&message.command) == Manner::Delivery);
+        if let Some(message) = asks_always.filter(|_| !action.is_on_answer()) {
+            let message = format!("`{}` is asked all the time; what counts is its answer: {answers}", message.command);
+            return Err(problem("do", message));
+        }
+        Ok(action)
     }
 
     fn latency(&self, direction: Direction) -> Result<LinkFault, FaultProblem> {
@@ -201,6 +239,23 @@ impl Keys<'_> {
             Some(kilobytes_per_second) => Ok(LinkFault::Bandwidth { kilobytes_per_second, direction }),
         }
     }
+}
+
+/// The message that a table means.
+fn message_name(message: &MessageSpec) -> Result<MessageName, FaultProblem> {
+    let Some((client, server)) = message.link.split_once(':') else {
+        return Err(problem("at_message", "`link` names who sends and who answers, such as \"api-1:mongodb\""));
+    };
+    if message.nth == 0 {
+        return Err(problem("at_message", "`nth` counts from 1"));
+    }
+    Ok(MessageName {
+        client: client.to_owned(),
+        server: server.to_owned(),
+        command: message.command.clone(),
+        target: message.target.clone(),
+        nth: message.nth,
+    })
 }
 
 /// The replica set or the brokers that a name stands for.

@@ -6,8 +6,10 @@
 //! - `keys`: what a table of a scenario says in itself (pure)
 //! - [`validation`]: what a scenario may ask for (pure)
 //! - [`schedule`]: every fault of a run, from the scenario and the seed (pure)
+//! - `ambush`: faults at exact messages, carried out by taps
 //! - [`nemesis`]: carries a schedule out, and heals what it did
 
+mod ambush;
 #[expect(clippy::module_inception, reason = "the room is named for what it holds")]
 mod fault;
 #[cfg(test)]
@@ -18,7 +20,8 @@ pub mod schedule;
 pub mod target;
 mod validation;
 
-pub use fault::{Fault, FaultKind};
+pub use ambush::Ambush;
+pub use fault::{AtMessage, Fault, FaultKind};
 pub use nemesis::{Cluster, FaultLog, FaultOutcome, Nemesis, Processes};
 pub use schedule::{Schedule, ScheduleError};
 pub use target::{Strikes, Target};

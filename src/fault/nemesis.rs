@@ -13,9 +13,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::fault::{Fault, FaultKind};
+use super::ambush::Ambush;
+use super::fault::{AtMessage, Fault, FaultKind};
 use super::schedule::Schedule;
-use super::target::Strikes;
+use super::target::{Strikes, Target};
 use crate::history::entry::{Entry, FaultEvent, FaultStep, NOBODY_TO_STRIKE};
 use crate::history::recorder::Recorder;
 use crate::link::topology::{Topology, Way};
@@ -78,7 +79,8 @@ pub struct FaultLog {
 impl FaultLog {
     /// Faults for time 0 that were not in place when the load began: the run proves nothing (exit 3).
     pub fn missing_at_start(&self) -> impl Iterator<Item = (&Fault, &str)> {
-        self.not_injected().filter(|(fault, _)| fault.at.is_zero())
+        // What waits for a message is in place from the start, and strikes when that comes.
+        self.not_injected().filter(|(fault, _)| fault.at.is_zero() && !matches!(fault.kind, FaultKind::Message(_)))
     }
 
     /// Faults that could not be injected, and why.
@@ -122,12 +124,14 @@ pub struct Nemesis<P> {
     processes: Arc<P>,
     recorder: Recorder,
     active: Arc<Active>,
+    ambush: Option<Ambush>,
 }
 
 impl<P> Clone for Nemesis<P> {
     fn clone(&self) -> Self {
         let (links, processes) = (self.links.clone(), Arc::clone(&self.processes));
-        Self { links, processes, recorder: self.recorder.clone(), active: Arc::clone(&self.active) }
+        let (recorder, active, ambush) = (self.recorder.clone(), Arc::clone(&self.active), self.ambush.clone());
+        Self { links, processes, recorder, active, ambush }
     }
 }
 
@@ -151,7 +155,13 @@ impl<P: Processes + Cluster> Nemesis<P> {
     pub fn new(links: Links, processes: Arc<P>, recorder: Recorder) -> (Self, watch::Receiver<Vec<String>>) {
         let (view, faults) = watch::channel(Vec::new());
         let active = Arc::new(Active { by_id: Mutex::default(), view });
-        (Self { links, processes, recorder, active }, faults)
+        (Self { links, processes, recorder, active, ambush: None }, faults)
+    }
+
+    /// The same on links with taps, where faults can fall on exact messages.
+    #[must_use]
+    pub fn with_ambush(self, ambush: Option<Ambush>) -> Self {
+        Self { ambush, ..self }
     }
 
     /// Carries out a schedule whose time 0 is `load_start`; returns when every fault is healed or given up. Once it is told
@@ -315,8 +325,34 @@ impl<P: Processes + Cluster> Life<P> {
             (Strikes::Cluster { .. }, FaultKind::RollOplog) => {
                 within(ROLL_DEADLINE, "roll over", "the oplog", self.nemesis.processes.roll_oplog()).await
             }
+            (Strikes::Links(_), FaultKind::Message(what)) => self.strike_at_message(what).await,
             (strikes, kind) => unreachable!("{kind} does not strike {strikes:?}"),
         }
+    }
+
+    /// Waits for the message, for as long as the run goes on.
+    async fn strike_at_message(&self, what: AtMessage) -> anyhow::Result<String> {
+        let (Some(ambush), Target::Message(message)) = (&self.nemesis.ambush, &self.fault.target) else {
+            bail!("there is no tap on its link");
+        };
+        let struck = ambush.lay(self.fault.id, message, what);
+        tokio::select! {
+            struck = struck => struck.context("its tap has ended")?,
+            () = self.stop.cancelled() => {
+                // One that strikes at this very moment has struck.
+                if let Some(count) = ambush.lift(self.fault.id) {
+                    bail!("its message never came: {count} of {} before the load ended", message.nth);
+                }
+            }
+        }
+        if !what.is_kill() {
+            return Ok("its message came".to_owned());
+        }
+        let killed =
+            within(SIGNAL_DEADLINE, "kill", &message.client, self.nemesis.processes.kill(&message.client)).await?;
+        ambush.thaw(&message.client);
+        let down = self.nemesis.links.set_down(&message.client).await?;
+        Ok(format!("its message came; nothing passed since; {killed}; links to it: {}", down.detail))
     }
 
     /// What the others have not fetched when it dies exists nowhere else.
@@ -389,6 +425,10 @@ impl<P: Processes + Cluster> Life<P> {
                 }
                 each(names, async |name| self.restart(name).await).await
             }
+            (_, FaultKind::Message(what)) => match &self.fault.target {
+                Target::Message(message) if what.is_kill() => self.restart(&message.client).await,
+                _ => Ok("nothing is to be taken back".to_owned()),
+            },
             (_, FaultKind::StepDown) => Ok("it may be elected again".to_owned()),
             (_, FaultKind::RollOplog) => Ok("nothing is to be taken back".to_owned()),
             (Strikes::Processes(names), FaultKind::Pause) => {

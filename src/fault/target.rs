@@ -6,6 +6,7 @@ use std::fmt;
 use crate::link::Link;
 use crate::link::topology::{Topology, Way};
 use crate::scenario::manifest::Node;
+use crate::sweep::point::MessageName;
 use crate::witness::Role;
 
 /// Whom a fault is aimed at, as the scenario says it. A service's role means every instance, a dependency all its servers;
@@ -37,6 +38,8 @@ pub enum Target {
         /// Services that stay with the old primary where another is made.
         with: Vec<String>,
     },
+    /// An exact message.
+    Message(MessageName),
 }
 
 impl fmt::Display for Target {
@@ -48,6 +51,7 @@ impl fmt::Display for Target {
             Self::Peers { server, way: Way::Inbound } => write!(formatter, "its peers → {server}"),
             Self::Peers { server, way: Way::Outbound } => write!(formatter, "{server} → its peers"),
             Self::Halves(side) => write!(formatter, "{} ↔ the rest", side.join(", ")),
+            Self::Message(message) => write!(formatter, "at {message}"),
             Self::Cluster { node, with } if with.is_empty() => formatter.write_str(node.name()),
             Self::Cluster { node, with } => write!(formatter, "{} (with {})", node.name(), with.join(", ")),
         }
@@ -75,7 +79,7 @@ impl Target {
     /// Every name in it.
     pub fn names(&self) -> Vec<&String> {
         match self {
-            Self::Link { client, server } => vec![client, server],
+            Self::Link { client, server } | Self::Message(MessageName { client, server, .. }) => vec![client, server],
             Self::Process(name) | Self::Peers { server: name, .. } => vec![name],
             Self::Halves(side) | Self::Cluster { with: side, .. } => side.iter().collect(),
         }
@@ -83,7 +87,7 @@ impl Target {
 
     fn names_mut(&mut self) -> Vec<&mut String> {
         match self {
-            Self::Link { client, server } => vec![client, server],
+            Self::Link { client, server } | Self::Message(MessageName { client, server, .. }) => vec![client, server],
             Self::Process(name) | Self::Peers { server: name, .. } => vec![name],
             Self::Halves(side) | Self::Cluster { with: side, .. } => side.iter_mut().collect(),
         }
@@ -110,13 +114,15 @@ impl Target {
             }
             Self::Halves(side) => links(links_across_any(side, topology)),
             Self::Cluster { node, .. } => processes(topology.members(*node).to_vec()),
-            Self::Peers { .. } => self.strikes_now(topology),
+            Self::Peers { .. } | Self::Message(_) => self.strikes_now(topology),
         }
     }
 
     fn strikes_now(&self, topology: &Topology) -> Strikes {
         match self {
-            Self::Link { client, server } => links(topology.links_between(client, server)),
+            Self::Link { client, server } | Self::Message(MessageName { client, server, .. }) => {
+                links(topology.links_between(client, server))
+            }
             Self::Process(name) => processes(topology.processes(name)),
             Self::Peers { server, way } => links(topology.peer_links(server, *way)),
             Self::Halves(side) => links(topology.links_across(side)),

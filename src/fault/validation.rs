@@ -9,6 +9,7 @@ use crate::link::CLIENTS;
 use crate::link::topology::Topology;
 use crate::scenario::file::{FaultChoice, FaultSpec, RandomFaults};
 use crate::scenario::manifest::Node;
+use crate::sweep::point::MessageName;
 use crate::witness::Role;
 
 /// A mistake in a `[[fault]]` or a `[[random_faults.choice]]`.
@@ -34,6 +35,10 @@ pub fn validate(spec: &FaultSpec, topology: &Topology, load: Duration) -> Result
             return Err(problem("for", "`kill` takes `restart_after`, not `for`"));
         }
         (kind, None, _) if kind.is_kill() => {}
+        (FaultKind::Message(_), Some(_), _) => {
+            return Err(problem("for", "`at_message` strikes once, when its message comes; leave `for` out"));
+        }
+        (FaultKind::Message(_), None, None) => {}
         (FaultKind::RollOplog, Some(_), _) => {
             return Err(problem("for", "`roll_oplog` takes as long as it takes; leave `for` out"));
         }
@@ -119,6 +124,7 @@ fn check_target(keys: &Keys<'_>, topology: &Topology) -> Result<(), FaultProblem
     let is_by_name = target.roles().is_empty();
     match target {
         Target::Link { client, server } => check_link(key, &client, &server, topology),
+        Target::Message(message) => check_message(key, &message, topology),
         Target::Process(name) => check_process(key, &name, kind, topology),
         Target::Peers { server, .. } => check_peers(key, &server, topology),
         Target::Halves(side) if side.is_empty() => {
@@ -145,6 +151,24 @@ fn check_link(key: &'static str, client: &str, server: &str, topology: &Topology
         return Err(problem(key, no_link(client, server, topology)));
     }
     Ok(())
+}
+
+/// A message passes on one link, and torn must have started who sends it.
+fn check_message(key: &'static str, message: &MessageName, topology: &Topology) -> Result<(), FaultProblem> {
+    let MessageName { client, server, .. } = message;
+    let links = topology.links_between(client, server);
+    let one = format!("{client}:{server}");
+    match links.as_slice() {
+        [] => Err(problem(key, no_link(client, server, topology))),
+        [link] if link.client == CLIENTS => {
+            Err(problem(key, format!("{one}: what clients send is HTTP; messages are those to MongoDB and Kafka")))
+        }
+        [link] if link.client == *client && link.server == *server => Ok(()),
+        links => {
+            let links: Vec<String> = links.iter().map(|link| format!("{}:{}", link.client, link.server)).collect();
+            Err(problem(key, format!("{one} is more than one link; name one of: {}", links.join(", "))))
+        }
+    }
 }
 
 fn check_process(key: &'static str, name: &str, kind: FaultKind, topology: &Topology) -> Result<(), FaultProblem> {

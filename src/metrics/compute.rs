@@ -46,6 +46,7 @@ pub fn compute(
         stages: stage::stages(&tally, &resolved.scenario.load),
         faults: fault::windows(&tally),
         cluster: cluster::cluster(&tally),
+        wire: tally.samples.last().map(|sample| sample.wire.clone()).unwrap_or_default(),
         anomalies_per_10000: anomaly_rates(judgement),
         thresholds: Vec::new(),
     };

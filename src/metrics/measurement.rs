@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::quantile::Quantiles;
 use super::thresholds::Evaluation;
-use crate::history::entry::ClusterStep;
+use crate::history::entry::{ClusterStep, WireSample};
 
 /// The version of `metrics.json`.
 pub const FORMAT: u32 = 1;
@@ -60,6 +60,9 @@ pub struct Metrics {
     /// What clusters did by themselves.
     #[serde(default, skip_serializing_if = "Cluster::is_empty")]
     pub cluster: Cluster,
+    /// What taps counted on each link; empty where none stood.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub wire: BTreeMap<String, WireSample>,
     /// Anomalies by kind, for each 10,000 operations (warm-up included, as the verdict counts them).
     pub anomalies_per_10000: IndexMap<String, f64>,
     /// The scenario's thresholds.

@@ -39,6 +39,11 @@ impl Names {
         Self { run: format!("torn-{id}"), database: format!("{DATABASE_PREFIX}{id}"), topics, groups }
     }
 
+    /// The run's topics → the manifest's names of them.
+    pub(super) fn manifest_topics(&self) -> BTreeMap<String, String> {
+        self.topics.iter().map(|(name, own)| (own.clone(), name.clone())).collect()
+    }
+
     /// What templates of commands and environments may name: parameters, pattern values, topics and groups.
     pub(super) fn variables(&self, resolved: &Resolved) -> IndexMap<String, Value> {
         let mut variables = resolved.parameters();

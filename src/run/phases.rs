@@ -17,8 +17,9 @@ use super::stage::Stage;
 use super::standing::Up;
 use super::sweep::{self, Tried};
 use super::{wire, wiring};
-use crate::fault::{FaultLog, Nemesis, Schedule};
+use crate::fault::{Ambush, FaultLog, Nemesis, Schedule};
 use crate::history::entry::{DrainEnd, Entry, PhaseName, WireSample};
+use crate::link::tap::Taps;
 use crate::load::arrivals::load_duration;
 use crate::load::progress::Progress;
 use crate::load::{self, LoadSpec, LoadSummary};
@@ -180,6 +181,10 @@ async fn load_and_faults(
             let roles = stage.witnesses.as_ref().expect("the stage is set").roles();
             let processes = Arc::new(Processes { environment, services, sampler, roles });
             let (nemesis, faults) = Nemesis::new(links.clone(), processes, context.recorder.clone());
+            let ambush = |taps: &Arc<Taps>| {
+                Ambush::new(taps.control(), context.names.manifest_topics(), context.recorder.clone())
+            };
+            let nemesis = nemesis.with_ambush(stage.taps.as_ref().map(ambush));
             let stop = stop.clone();
             let strike = async move { nemesis.run(schedule, load_start.into(), stop).await };
             (Either::Left(strike), Some(faults))

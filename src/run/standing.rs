@@ -64,7 +64,7 @@ impl Up {
         let mut specs = environment.link_specs();
         specs.extend(wiring::client_links(&environment, resolved)?);
         let mut taps = None;
-        if resolved.iter().any(|resolved| resolved.scenario.tap) {
+        if resolved.iter().any(|resolved| resolved.scenario.is_tapped()) {
             taps = Some(Arc::new(Taps::start(specs.iter().map(wiring::tap_spec).collect()).await?));
         }
         let tap = |link: &Link| taps.as_ref().and_then(|taps| taps.address(link));

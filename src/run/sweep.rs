@@ -24,7 +24,7 @@ use crate::scenario::plan::Plan;
 use crate::service::Services;
 use crate::sweep::order::{EACH, SweepOrder};
 use crate::sweep::point::{Action, Point};
-use crate::sweep::recording::{Recording, Seen, Standing, messages};
+use crate::sweep::recording::{Recording, Seen, Standing, Topics, messages};
 use crate::sweep::table::MessageRow;
 use crate::sweep::trigger::{Decision, Trigger};
 use crate::sweep::verdict::Trial;
@@ -111,8 +111,7 @@ pub(super) async fn sweep(
 /// What the taps tell, and what is decided about it.
 struct Eyes {
     recorder: Recorder,
-    /// The run's own topics → the manifest's.
-    topics: Vec<(String, String)>,
+    topics: Topics,
     state: Mutex<State>,
     is_armed: AtomicBool,
     is_recording: AtomicBool,
@@ -146,10 +145,9 @@ impl State {
 
 impl Eyes {
     fn new(context: &Context<'_>) -> Self {
-        let topics = context.names.topics.iter().map(|(name, own)| (own.clone(), name.clone()));
         Self {
             recorder: context.recorder.clone(),
-            topics: topics.collect(),
+            topics: context.names.manifest_topics(),
             state: Mutex::default(),
             is_armed: AtomicBool::new(false),
             is_recording: AtomicBool::new(false),
@@ -202,19 +200,7 @@ impl Eyes {
     }
 
     fn seen(&self, link: &Link, connection: u64, message: &Message) -> Seen {
-        let own = message.target.as_deref();
-        let name = |own: &str| self.topics.iter().find(|(topic, _)| topic == own).map(|(_, name)| name.clone());
-        Seen {
-            at: self.recorder.now(),
-            link: link.clone(),
-            connection,
-            correlation: message.correlation,
-            is_answer: message.direction == Direction::Answers,
-            command: message.name.to_string(),
-            target: own.map(|own| name(own).unwrap_or_else(|| own.to_owned())),
-            is_background: message.is_background,
-            brings: message.returned > 0,
-        }
+        Seen::of(link, connection, message, &self.topics, self.recorder.now())
     }
 
     /// Keeps what passes from now on.

@@ -99,10 +99,54 @@ fault_table! {
         /// How long a link fault or a pause lasts.
         #[serde(rename = "for", default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
         pub duration: Option<Duration>,
-        /// Of `kill`: how long the target stays down. By default 1 s.
+        /// Of `kill` and of `at_message` with a kill: how long the target stays down. By default 1 s.
         #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
         pub restart_after: Option<Duration>,
+        /// An exact message: from `at` on it is waited for, and `do` is done when it passes. Once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub at_message: Option<MessageSpec>,
+        /// Of `at_message`: what is done.
+        #[serde(rename = "do", default, skip_serializing_if = "Option::is_none")]
+        pub action: Option<DoSpec>,
     }
+}
+
+/// Which message. Background traffic (heartbeats, metadata, empty answers to polls) does not count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessageSpec {
+    /// Who sends the request and who answers it: `api-1:mongodb`.
+    pub link: String,
+    /// The command or API: `insert`, `commitTransaction`, `Produce`.
+    pub command: String,
+    /// The collection or topic, as the manifest names it; by default any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// The how-manieth of them, from 1.
+    #[serde(default = "first")]
+    pub nth: u32,
+}
+
+fn first() -> u32 {
+    1
+}
+
+/// What is done at a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DoSpec {
+    /// The request never arrives, and its connection is closed.
+    DropRequest,
+    /// The request is carried out, its answer never arrives, and the connection is closed.
+    DropAnswer,
+    /// Who sends it dies before it leaves.
+    KillBefore,
+    /// Who sent it dies when it was carried out, before the answer arrives.
+    KillAfterRequest,
+    /// Who sent it dies when it has the answer, before it sends anything else.
+    KillAfterAnswer,
+    /// It arrives `delay` later.
+    Delay,
 }
 
 /// How a server is cut off.

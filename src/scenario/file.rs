@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::duration;
-pub use super::fault_table::{FaultChoice, FaultSpec, How, Only, RandomFaults};
+pub use super::fault_table::{DoSpec, FaultChoice, FaultSpec, How, MessageSpec, Only, RandomFaults};
 use super::matrix::{Cell, Matrix};
 use crate::checker::verdict::{AnomalyKind, Verdict};
 
@@ -63,6 +63,11 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Whether taps stand on its links: asked for, or needed by a fault at an exact message.
+    pub fn is_tapped(&self) -> bool {
+        self.tap || self.fault.iter().any(|fault| fault.at_message.is_some())
+    }
+
     /// Whether a dependency has several servers, which only processes of this machine can be.
     pub fn has_cluster(&self) -> bool {
         self.mongodb.nodes > 1 || self.kafka.brokers > 1

@@ -32,12 +32,15 @@ impl MessageName {
     /// `update products`, `Produce purchases (2nd)`.
     pub fn title(&self) -> String {
         let target = self.target.as_ref().map_or_else(String::new, |target| format!(" {target}"));
-        match self.nth {
-            1 => format!("{}{target}", self.command),
-            2 => format!("{}{target} (2nd)", self.command),
-            3 => format!("{}{target} (3rd)", self.command),
-            nth => format!("{}{target} ({nth}th)", self.command),
-        }
+        let ending = match (self.nth % 10, self.nth % 100) {
+            (_, 11..=13) => "th",
+            (1, _) => "st",
+            (2, _) => "nd",
+            (3, _) => "rd",
+            _ => "th",
+        };
+        let nth = if self.nth == 1 { String::new() } else { format!(" ({}{ending})", self.nth) };
+        format!("{}{target}{nth}", self.command)
     }
 }
 
@@ -56,6 +59,12 @@ pub enum Manner {
     /// The answer to a question that is asked all the time (a poll, a fetch, a change stream): the question belongs to no
     /// operation, its answer brings one.
     Delivery,
+}
+
+/// How a message of this command comes to pass where nobody has looked: polls of the log and of change streams are asked all
+/// the time.
+pub fn manner_of(command: &str) -> Manner {
+    if matches!(command, "Fetch" | "getMore") { Manner::Delivery } else { Manner::Call }
 }
 
 /// What is done at a message. The process is always the one that sent the request.

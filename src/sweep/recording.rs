@@ -10,6 +10,7 @@ use super::point::{Manner, MessageName};
 use super::table::MessageRow;
 use crate::history::entry::Nanos;
 use crate::link::Link;
+use crate::link::tap::{Direction, Message};
 
 /// A message as a tap saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,27 @@ pub struct Seen {
     pub brings: bool,
 }
 
+/// The run's own topics → the manifest's.
+pub type Topics = BTreeMap<String, String>;
+
+impl Seen {
+    /// A message on its way, with the manifest's name of a topic.
+    pub fn of(link: &Link, connection: u64, message: &Message, topics: &Topics, at: Nanos) -> Self {
+        let target = message.target.as_deref();
+        Self {
+            at,
+            link: link.clone(),
+            connection,
+            correlation: message.correlation,
+            is_answer: message.direction == Direction::Answers,
+            command: message.name.to_string(),
+            target: target.map(|own| topics.get(own).map_or(own, String::as_str).to_owned()),
+            is_background: message.is_background,
+            brings: message.returned > 0,
+        }
+    }
+}
+
 /// What tells messages apart but for their number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Kind {
@@ -46,6 +68,12 @@ impl Kind {
     /// The kind of a message.
     pub fn of(seen: &Seen) -> Self {
         Self { link: seen.link.clone(), command: seen.command.clone(), target: seen.target.clone() }
+    }
+
+    /// Whether a message is of this kind; without a target any is meant.
+    pub fn is_of(&self, seen: &Seen) -> bool {
+        let is_target = self.target.is_none() || self.target == seen.target;
+        is_target && self.link == seen.link && self.command == seen.command
     }
 
     /// The kind that a name means.

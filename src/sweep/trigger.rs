@@ -36,6 +36,11 @@ impl Trigger {
         Self { kind, nth: message.nth, manner, action, count: 0, awaited: None, is_done: false }
     }
 
+    /// How many such messages have come.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
     /// Whether it has struck.
     pub fn is_done(&self) -> bool {
         self.is_done
@@ -43,7 +48,7 @@ impl Trigger {
 
     /// Looks at a message before it passes.
     pub fn decide(&mut self, seen: &Seen) -> Decision {
-        if self.is_done || Kind::of(seen) != self.kind {
+        if self.is_done || !self.kind.is_of(seen) {
             return Decision::Pass;
         }
         let conversation = (seen.connection, seen.correlation);
@@ -121,6 +126,19 @@ mod tests {
         assert_eq!(call(Action::DropAnswer, 1), [Pass, Pass, Pass, Cut]);
         assert_eq!(call(Action::KillAfterRequest, 2), [Pass, Pass, FreezeBefore, Pass]);
         assert_eq!(call(Action::KillAfterAnswer, 1), [Pass, Pass, Pass, FreezeAfter]);
+    }
+
+    #[test]
+    fn without_a_target_any_is_meant() {
+        let mut message = seen(1, 1, false);
+        message.target = Some("products".to_owned());
+        let decide = |target: Option<&str>| {
+            let name = MessageName { target: target.map(str::to_owned), ..name(1) };
+            Trigger::new(&name, Manner::Call, Action::DropRequest).decide(&message)
+        };
+        assert_eq!(decide(None), Decision::Cut);
+        assert_eq!(decide(Some("products")), Decision::Cut);
+        assert_eq!(decide(Some("orders")), Decision::Pass);
     }
 
     #[test]

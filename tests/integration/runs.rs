@@ -4,6 +4,7 @@
 
 mod bad_day;
 mod both_ways;
+mod exact;
 mod failover;
 mod interruption;
 mod load_tool;

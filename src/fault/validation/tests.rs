@@ -40,6 +40,10 @@ fn every_kind_on_what_exists_in_some_variant_passes() {
         "for = \"5s\"\npause = \"relay\"",
         "kill = \"kafka\"",
         "kill = \"api\"\nrestart_after = \"3s\"",
+        "at_message = { link = \"api-1:mongodb\", command = \"insert\", nth = 3 }\ndo = \"drop-answer\"",
+        "at_message = { link = \"relay-1:kafka\", command = \"Produce\" }\ndo = \"kill-before\"\nrestart_after = \"2s\"",
+        "at_message = { link = \"api-2:kafka\", command = \"Fetch\" }\ndo = \"kill-after-answer\"",
+        "at_message = { link = \"api-1:mongodb\", command = \"update\" }\ndo = \"delay\"\ndelay = \"50ms\"",
     ] {
         judge(fault).unwrap_or_else(|problem| panic!("{fault}: {problem}"));
     }
@@ -217,5 +221,32 @@ fn a_fault_on_a_cluster_that_cannot_be_is_told_with_the_remedy() {
         };
         assert_eq!(found, key, "{fault}: {message}");
         assert!(message.contains(said), "{fault}: {message}");
+    }
+}
+
+#[test]
+fn a_fault_at_a_message_names_one_link_and_says_what_to_do() {
+    let at = |link: &str, command: &str, rest: &str| {
+        mistake(&format!("at_message = {{ link = \"{link}\", command = \"{command}\" }}\n{rest}"))
+    };
+    let cases = [
+        (at("api-1", "insert", "do = \"drop-answer\""), "at_message", "\"api-1:mongodb\""),
+        (
+            at("api:mongodb", "insert", "do = \"drop-answer\""),
+            "at_message",
+            "name one of: api-1:mongodb, api-2:mongodb",
+        ),
+        (at("clients:api-1", "insert", "do = \"drop-answer\""), "at_message", "what clients send is HTTP"),
+        (at("mongodb:api-1", "insert", "do = \"drop-answer\""), "at_message", "it is the other way"),
+        (at("api-1:mongodb", "insert", ""), "do", "`at_message` needs `do`"),
+        (at("api-1:mongodb", "insert", "do = \"delay\""), "delay", "needs `delay`"),
+        (at("api-1:mongodb", "insert", "do = \"drop-answer\"\ndelay = \"1s\""), "delay", "only `do = \"delay\"`"),
+        (at("api-1:kafka", "Fetch", "do = \"kill-before\""), "do", "is asked all the time"),
+        (at("api-1:mongodb", "insert", "do = \"drop-answer\"\nfor = \"1s\""), "for", "leave `for` out"),
+        (at("api-1:mongodb", "insert", "do = \"drop-answer\"\nrestart_after = \"1s\""), "restart_after", "only `kill`"),
+        (mistake("kill = \"kafka\"\ndo = \"drop-answer\""), "do", "only `at_message` takes `do`"),
+    ];
+    for ((key, message), expected_key, part) in cases {
+        assert!(key == expected_key && message.contains(part), "{key}: {message}");
     }
 }

@@ -8,7 +8,7 @@
 //! - [`sweep`]: the page `sweep.html`
 //! - [`stage`]: the load stage by stage, in both pages
 //! - [`story`]: an anomaly, step by step
-//! - [`table`]: the tables of a run
+//! - [`table`]: the tables of a run; `wire`: what passed on its links
 //! - [`page`]: what both pages share
 
 pub mod comparison;
@@ -19,3 +19,4 @@ pub mod stage;
 pub mod story;
 pub mod sweep;
 pub mod table;
+mod wire;

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::page::{self, badge, command, figure};
-use super::{stage, story, table};
+use super::{stage, story, table, wire};
 use crate::checker::verdict::Judgement;
 use crate::metrics::Metrics;
 use crate::report::plot::{Plot, cluster};
@@ -31,6 +31,7 @@ pub fn page(run: &RunFile, judgement: &Judgement, metrics: &Metrics, plots: &[Pl
         @if !metrics.cluster.is_empty() { h2 { "What the cluster did" } (table::cluster(&metrics.cluster)) }
         (costs(judgement, metrics, named("latency-distribution")))
         (contention(metrics, named("conflict-histogram")))
+        (wire::section(metrics))
         h2 { "Processes" }
         (table::processes(metrics))
         (facts(run, metrics))
