@@ -47,12 +47,12 @@ fn an_outbox_stands_lost_answers_late_messages_and_a_relay_that_dies_after_it_ha
         r#"
 [[fault]]
 at = "100ms"
-at_message = {{ link = "api-1:mongodb", command = "commitTransaction", nth = 5 }}
+at_message = {{ link = "api-1:mongodb", command = "commitTransaction", nth = 3 }}
 do = "drop-answer"
 
 [[fault]]
 at = "100ms"
-at_message = {{ link = "api-1:mongodb", command = "insert", target = "outbox", nth = 30 }}
+at_message = {{ link = "api-1:mongodb", command = "insert", target = "outbox", nth = 8 }}
 do = "delay"
 delay = "50ms"
 
@@ -68,7 +68,9 @@ name = "outbox"
 "#
     );
     let desk = desk(&manifest(), &scenario("3s", &rest));
-    let ended = desk.torn(&["run", "scenario.toml", "--no-progress"]).with_code(0);
+    // Little stock: a product sells out also where a busy machine lets through a fraction.
+    let little = "parameters.initial_stock=10";
+    let ended = desk.torn(&["run", "scenario.toml", "--no-progress", "--set", little]).with_code(0);
     let run = desk.run();
     let healed = steps(&run).into_iter().filter(|(_, step)| *step == FaultStep::Healed).count();
     assert_eq!(healed, 3, "each message came: {ended}");
