@@ -38,11 +38,10 @@ pub fn validate(spec: &FaultSpec, topology: &Topology, load: Duration) -> Result
         (FaultKind::Message(_), Some(_), _) => {
             return Err(problem("for", "`at_message` strikes once, when its message comes; leave `for` out"));
         }
-        (FaultKind::Message(_), None, None) => {}
         (FaultKind::RollOplog, Some(_), _) => {
             return Err(problem("for", "`roll_oplog` takes as long as it takes; leave `for` out"));
         }
-        (FaultKind::RollOplog, None, None) => {}
+        (FaultKind::RollOplog | FaultKind::Message(_), None, None) => {}
         (_, _, Some(_)) => {
             return Err(problem("restart_after", format!("only `kill` takes `restart_after`, not `{key}`")));
         }

@@ -340,8 +340,11 @@ impl Sweeper<'_> {
         let sentinel = self.sentinel(first).await?;
         if sentinel.is_none() {
             let within = humantime::format_duration(THROUGH_WITHIN);
-            note = Some(format!("no later operation on the same entity came through within {within}"));
-            self.revive().await?;
+            let missed = note.map_or_else(String::new, |note| format!("{note}; "));
+            note = Some(format!(
+                "{missed}no later operation on the same entity came through within {within}, so every service was started anew"
+            ));
+            self.renew().await?;
         }
         let is_late = !self.is_through(&planned.id) && told.outcome == Outcome::Ok;
         let trial = Trial {
@@ -351,7 +354,8 @@ impl Sweeper<'_> {
             operation: planned.id,
             entity: planned.values.values().find_map(|value| value.as_str()).unwrap_or_default().to_owned(),
             told: words(&told),
-            is_decided: has_struck && sentinel.is_some(),
+            has_struck,
+            has_recovered: sentinel.is_some(),
             is_late,
             note,
             from,
@@ -409,13 +413,14 @@ impl Sweeper<'_> {
         Ok(None)
     }
 
-    /// Starts again what has ended by itself.
-    async fn revive(&self) -> Result<(), Cut> {
+    /// Starts every service anew, so that what is wrong with one of them does not spoil the next points.
+    async fn renew(&self) -> Result<(), Cut> {
         let running: Vec<String> = self.services.processes().await.into_iter().map(|(name, _)| name).collect();
         for instance in self.context.resolved.instances() {
-            if !running.contains(&instance.name) {
-                self.services.restart(&instance.name).await?;
+            if running.contains(&instance.name) {
+                self.services.kill(&instance.name).await?;
             }
+            self.services.restart(&instance.name).await?;
         }
         Ok(())
     }

@@ -248,11 +248,7 @@ mod tests {
         let recording = |commands: &[&str]| Recording {
             invoked: 0,
             answered: 0,
-            seen: commands
-                .iter()
-                .enumerate()
-                .map(|(place, command)| seen(1000 * place as u64 + 1000, false, place as i32, command, false))
-                .collect(),
+            seen: (1..).zip(commands).map(|(at, command)| seen(1000 * at, false, 1, command, false)).collect(),
         };
         let rows = messages(&Standing::default(), &[recording(&["update"]), recording(&["update", "insert"])]);
         let counts: Vec<u32> = rows.iter().map(|row| row.seen_in).collect();

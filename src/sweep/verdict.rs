@@ -27,8 +27,10 @@ pub struct Trial {
     pub entity: String,
     /// What its client was told.
     pub told: String,
-    /// Whether the message came, and a later operation on the same entity came through.
-    pub is_decided: bool,
+    /// Whether the message came: else nothing was done here, and nothing can be blamed on it.
+    pub has_struck: bool,
+    /// Whether a later operation on the same entity came through.
+    pub has_recovered: bool,
     /// Whether the client was told that all is well, and what follows from it had not arrived when a later operation had.
     pub is_late: bool,
     /// What is worth knowing besides.
@@ -43,9 +45,11 @@ pub struct Trial {
 pub fn fill(mut rows: Vec<MessageRow>, trials: &[Trial], judgement: &SweepJudgement) -> Vec<MessageRow> {
     let blamed = blame(trials, judgement);
     for (trial, found) in trials.iter().zip(blamed) {
+        let found = if trial.has_struck { found } else { Vec::new() };
         let mut anomalies: Vec<AnomalyKind> = found.iter().map(|(kind, _)| *kind).collect();
         anomalies.dedup();
-        let verdict = match (anomalies.is_empty(), trial.is_decided && judgement.doubt.is_none()) {
+        let is_decided = trial.has_struck && trial.has_recovered && judgement.doubt.is_none();
+        let verdict = match (anomalies.is_empty(), is_decided) {
             (false, _) => CellVerdict::Harmful,
             (true, false) => CellVerdict::Unknown,
             (true, true) => CellVerdict::Harmless,
@@ -152,7 +156,8 @@ mod tests {
             operation: format!("purchase-{number}"),
             entity: format!("product-{number}"),
             told: "201".to_owned(),
-            is_decided: true,
+            has_struck: true,
+            has_recovered: true,
             is_late: false,
             note: None,
             from: number * 1000,
@@ -187,12 +192,20 @@ mod tests {
     fn a_cell_is_as_bad_as_its_worst_try_and_unknown_is_no_acquittal() {
         use CellVerdict::{Harmful, Unknown};
         let mut undecided = trial(1, Action::KillBefore);
-        undecided.is_decided = false;
+        undecided.has_recovered = false;
         let trials = [undecided, trial(2, Action::KillBefore)];
         assert_eq!(verdicts(&trials, Vec::new(), None), [Unknown]);
         let lost = || vec![found(AnomalyKind::LostEvent, "purchase-2", 2500)];
         assert_eq!(verdicts(&trials, lost(), None), [Harmful]);
         assert_eq!(verdicts(&trials[1..], Vec::new(), Some("the drain was cut")), [Unknown]);
+    }
+
+    #[test]
+    fn where_nothing_was_done_nothing_is_blamed() {
+        let mut missed = trial(1, Action::KillBefore);
+        missed.has_struck = false;
+        let stuck = found(AnomalyKind::StuckEvent, "purchase-1", 1500);
+        assert_eq!(verdicts(&[missed], vec![stuck], None), [CellVerdict::Unknown]);
     }
 
     #[test]
