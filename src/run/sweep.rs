@@ -246,8 +246,8 @@ impl Sweeper<'_> {
         for _ in 0..2 {
             self.undisturbed().await?;
         }
-        // The last of them ends after the witnesses have seen its effect.
-        self.pause(TRAIL).await?;
+        // What they leave to timers (offset commits) is none of what services send by themselves all the time.
+        self.pause(LONG_TRAIL).await?;
         self.eyes.record();
         self.pause(QUIET).await?;
         let standing = Standing::learn(&self.eyes.recorded());
