@@ -241,25 +241,29 @@ impl Shared {
     ) -> Result<Option<String>, LinkError> {
         // What was read back after the last change still holds, unless somebody else changed it: that is found out below.
         let last = wire.last().take();
-        if let Some(last) = last
-            && let Ok(found) = self.bring(link, wire, (&last, &[]), wanted, closes_live).await
-            && found.is(wanted)
-        {
-            *wire.last() = Some(found.setting);
-            return Ok(None);
-        }
-        let found = self.toxiproxy.read(&wire.proxy).await?;
-        let present = (&found.setting, found.strange.as_slice());
-        let (found, note) = match self.bring(link, wire, present, wanted, closes_live).await {
-            Ok(found) => (found, None),
-            // A removal or its lock hangs in a connection whose peer does not read: a new proxy has no such connection.
-            Err(LinkError::Deadline { action, after, .. }) => {
-                let found = self.rebuild(link, wire, wanted).await?;
-                let what =
-                    format!("toxiproxy did not {action} within {after:?}, so its proxy was deleted and created again");
-                (found, Some(what))
+        let mut is_believed = last.is_some();
+        let (mut present, mut strange) = match last {
+            Some(last) => (last, Vec::new()),
+            None => self.read(wire).await?,
+        };
+        let (found, note) = loop {
+            match self.bring(link, wire, (&present, &strange), wanted, closes_live).await {
+                Ok(found) if found.is(wanted) => break (found, None),
+                // A removal or its lock hangs in a connection whose peer does not read: a new proxy has no such connection.
+                Err(LinkError::Deadline { action, after, .. }) => {
+                    let found = self.rebuild(link, wire, wanted).await?;
+                    let what = format!(
+                        "toxiproxy did not {action} within {after:?}, so its proxy was deleted and created again"
+                    );
+                    break (found, Some(what));
+                }
+                Ok(_) | Err(_) if is_believed => {
+                    is_believed = false;
+                    (present, strange) = self.read(wire).await?;
+                }
+                Ok(found) => break (found, None),
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error),
         };
         if !found.is(wanted) {
             let strange = if found.strange.is_empty() { "" } else { ", and toxics that torn did not make: " };
@@ -268,6 +272,12 @@ impl Shared {
         }
         *wire.last() = Some(found.setting);
         Ok(note)
+    }
+
+    /// How a proxy is set, and what torn did not make on it.
+    async fn read(&self, wire: &Wire) -> Result<(Setting, Vec<String>), LinkError> {
+        let found = self.toxiproxy.read(&wire.proxy).await?;
+        Ok((found.setting, found.strange))
     }
 
     /// Changes a proxy from what it is to what it shall be; what is read back then. Each call is a way to Toxiproxy and
