@@ -99,7 +99,7 @@ fn an_interrupted_matrix_leaves_the_table_of_what_was_done() {
 
 #[test]
 fn servers_on_which_a_fault_stays_do_not_serve_the_next_run() {
-    // Each run's projector starts once and never again, so its kill cannot be healed, and records are stuck.
+    // Each run's projector starts once and never again, so its kill cannot be healed.
     let command = r#"command = ["torn-workloads", "inventory-projector", "#;
     let services = Path::new(TORN).with_file_name("torn-workloads");
     let once = format!(
@@ -110,7 +110,9 @@ fn servers_on_which_a_fault_stays_do_not_serve_the_next_run() {
     let scenario = scenario("1s", &format!("[[variant]]\nname = \"outbox\"\n{OUTBOX}\n\n{kill}"));
     let scenario = replaced(&scenario, "drain_deadline = \"40s\"", "drain_deadline = \"1s\"");
     let desk = desk(&replaced(&manifest(), command, &once), &scenario);
-    let ended = desk.torn(&RUN).with_code(1).saying("kill projector-1 could not be healed");
+    // Whether records are stuck or only missing depends on how far the drain gets.
+    let ended = desk.torn(&RUN).saying("kill projector-1 could not be healed");
+    assert!(matches!(ended.code, Some(1 | 2)), "{ended}");
     let log = std::fs::read_to_string(latest(&desk, "servers/mongodb.log")).expect("the servers' logs stay");
     assert_eq!(log.matches("\"MongoDB starting\"").count(), 2, "each run has its own: {ended}");
 }
