@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -23,6 +23,9 @@ use crate::secret::Secret;
 
 /// How long a group may take to end after SIGKILL. The kernel needs milliseconds, unless a disk hangs.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a process may take to stand still after SIGSTOP.
+const PAUSE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What can go wrong with a process.
 #[derive(Debug, Error)]
@@ -72,6 +75,14 @@ pub enum ProcessError {
     /// SIGKILL did not end it in time.
     #[error("{name} (process {pid}) is still there {} s after SIGKILL", KILL_DEADLINE.as_secs())]
     Unkillable {
+        /// The process's name.
+        name: String,
+        /// Its process id.
+        pid: u32,
+    },
+    /// SIGSTOP did not stop it in time.
+    #[error("{name} (process {pid}) still does not stand still {} s after SIGSTOP", PAUSE_DEADLINE.as_secs())]
+    Unstoppable {
         /// The process's name.
         name: String,
         /// Its process id.
@@ -244,10 +255,19 @@ impl Process {
         }
     }
 
-    /// Stops the group in its tracks (SIGSTOP).
-    pub fn pause(&self) -> Result<(), ProcessError> {
+    /// Stops the group in its tracks (SIGSTOP), and waits until none of the process's threads runs any more: a signal takes
+    /// its time on a busy machine.
+    pub async fn pause(&self) -> Result<(), ProcessError> {
         self.must_run()?;
-        self.signal(Signal::SIGSTOP)
+        self.signal(Signal::SIGSTOP)?;
+        let deadline = Instant::now() + PAUSE_DEADLINE;
+        while !stands_still(self.pid()) {
+            if Instant::now() >= deadline {
+                return Err(ProcessError::Unstoppable { name: self.name().to_owned(), pid: self.pid() });
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
     }
 
     /// Lets it go on (SIGCONT).
@@ -279,4 +299,11 @@ impl Process {
 /// The process group that `pid` leads.
 pub(super) fn group(pid: u32) -> Pid {
     Pid::from_raw(i32::try_from(pid).expect("Linux process ids are below 2^22"))
+}
+
+/// Whether every thread of a process is stopped.
+fn stands_still(pid: u32) -> bool {
+    let tasks = procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.tasks());
+    let is_stopped = |task: procfs::process::Task| task.stat().is_ok_and(|stat| stat.state == 'T');
+    tasks.is_ok_and(|tasks| tasks.flatten().all(is_stopped))
 }

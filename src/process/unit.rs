@@ -127,7 +127,7 @@ impl Unit {
     pub async fn pause(&self) -> Result<(), ProcessError> {
         let slot = self.life.lock().await;
         let life = self.running(slot.as_ref())?;
-        life.process.pause()?;
+        life.process.pause().await?;
         self.record(ProcessStep::Paused, Some(life.process.pid()), None);
         Ok(())
     }
