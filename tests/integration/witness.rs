@@ -39,6 +39,8 @@ fn every_example_line_of_the_documented_history_is_an_entry_and_every_kind_has_o
         "record",
         "run",
         "sample",
+        "strike",
+        "wire",
         "witness",
     ];
     assert_eq!(kinds, expected.map(str::to_owned).into());
