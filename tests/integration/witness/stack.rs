@@ -37,11 +37,21 @@ impl Server {
         Self { command, child: None, folder, address, _ports: ports }
     }
 
-    /// Sends it a signal.
+    /// Sends it a signal; returns once one that stops it has stopped every thread, which takes its time on a busy machine.
     pub(super) fn signal(&self, signal: Signal) {
         let child = self.child.as_ref().expect("the server runs");
-        let id = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
-        kill(id, signal).expect("the server can be reached");
+        let id = i32::try_from(child.id()).expect("a process id");
+        kill(Pid::from_raw(id), signal).expect("the server can be reached");
+        let is_stopped = |task: procfs::process::Task| task.stat().is_ok_and(|stat| stat.state == 'T');
+        let stands_still = || {
+            let tasks = procfs::process::Process::new(id).and_then(|process| process.tasks());
+            tasks.is_ok_and(|tasks| tasks.flatten().all(is_stopped))
+        };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while signal == Signal::SIGSTOP && !stands_still() {
+            assert!(Instant::now() < deadline, "the server does not stand still");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     pub(super) fn start(&mut self) {
