@@ -319,6 +319,15 @@ pub(super) fn read_seed(text: Option<&str>) -> Result<Option<Override>, Failure>
     Ok(Some(Override { key: "seed".to_owned(), value }))
 }
 
+/// Every `--set` as an override.
+pub(super) fn read_sets(pairs: &[String]) -> Result<Vec<Override>, Failure> {
+    let read = |pair: &String| match pair.split_once('=') {
+        Some((key, value)) => Ok(Override { key: key.to_owned(), value: value.to_owned() }),
+        None => Err(Failure::usage(anyhow!("--set {pair}: expected key=value, such as load.timeout=5s"))),
+    };
+    pairs.iter().map(read).collect()
+}
+
 /// A word as a shell reads it.
 pub(super) fn quoted(word: &str) -> String {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_./=:,+@%".contains(character);
@@ -337,12 +346,7 @@ impl Options {
         self.rate.iter().for_each(|rate| add("load.rate", rate.to_string()));
         self.duration.iter().for_each(|duration| add("load.duration", format!("\"{duration}\"")));
         self.repeat.iter().for_each(|times| add("matrix.repeat", times.to_string()));
-        for pair in &self.set {
-            let Some((key, value)) = pair.split_once('=') else {
-                return Err(Failure::usage(anyhow!("--set {pair}: expected key=value, such as load.timeout=5s")));
-            };
-            add(key, value.to_owned());
-        }
+        overrides.extend(read_sets(&self.set)?);
         Ok(overrides)
     }
 }

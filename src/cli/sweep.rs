@@ -10,7 +10,7 @@ use super::exit::{Exit, Failure};
 use super::external::EnvironmentOptions;
 use super::judged::Format;
 use super::paper::Paper;
-use super::run::{read_seed, select, unless_interrupted, watch_for_interrupt};
+use super::run::{read_seed, read_sets, select, unless_interrupted, watch_for_interrupt};
 use super::sweep_table;
 use super::terminal::{Chatter, Screen};
 use crate::checker::{self, verdict::Verdict};
@@ -100,7 +100,8 @@ impl From<Retry> for table::Retry {
 /// # Errors
 /// When the scenario cannot be swept (before anything runs), or the results cannot be stored.
 pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let overrides = overrides(&arguments)?;
+    let mut overrides: Vec<Override> = read_seed(arguments.seed.as_deref())?.into_iter().collect();
+    overrides.extend(read_sets(&arguments.set)?);
     let variants = reader::read(&arguments.file, &overrides).map_err(Failure::usage)?;
     let variants = select(variants, &arguments.variant)?;
     let order = order(&arguments, &variants[0])?;
@@ -155,17 +156,6 @@ async fn sweep_all(
     }
     print(arguments, &folder, &sweep);
     Ok(exit)
-}
-
-fn overrides(arguments: &Arguments) -> Result<Vec<Override>, Failure> {
-    let mut overrides: Vec<Override> = read_seed(arguments.seed.as_deref())?.into_iter().collect();
-    for pair in &arguments.set {
-        let Some((key, value)) = pair.split_once('=') else {
-            return Err(Failure::usage(anyhow!("--set {pair}: expected key=value, such as load.timeout=5s")));
-        };
-        overrides.push(Override { key: key.to_owned(), value: value.to_owned() });
-    }
-    Ok(overrides)
 }
 
 /// What is to be swept, where that is possible.
