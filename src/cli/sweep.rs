@@ -1,6 +1,6 @@
 //! `torn sweep`: every place where a crash or a cut can fall, tried.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
@@ -213,7 +213,7 @@ impl One<'_> {
         let request = RunRequest {
             resolved,
             folder: &run_folder,
-            command: repeat_command(&self.arguments.file, self.order, resolved),
+            command: repeat_command(self.arguments, self.order, resolved),
             torn: std::env::current_exe().context("failed to find the torn program itself")?,
             observer: screen.observer(),
             cancellation: self.cancellation.clone(),
@@ -274,22 +274,28 @@ fn exit(resolved: &Resolved, swept: &VariantSweep, judgement: &checker::SweepJud
     }
 }
 
-fn repeat_command(file: &Path, order: &SweepOrder, resolved: &Resolved) -> String {
-    let (variant, seed) = (&resolved.variant().name, resolved.scenario.seed);
+/// The command that repeats the sweep of one variant, exactly.
+fn repeat_command(arguments: &Arguments, order: &SweepOrder, resolved: &Resolved) -> String {
     let retry = match order.retry {
         table::Retry::None => "none",
         table::Retry::SameKey => "same-key",
         table::Retry::NewKey => "new-key",
     };
-    format!(
-        "torn sweep {} --variant {} --operation {} --retry {retry} --repeat {} --recordings {} --keys {} --seed {seed}",
-        super::run::quoted(&file.display().to_string()),
-        super::run::quoted(variant),
-        super::run::quoted(&order.operation),
-        order.repeat,
-        order.recordings,
-        order.keys,
-    )
+    let mut words = vec!["torn".to_owned(), "sweep".to_owned(), arguments.file.display().to_string()];
+    for (flag, value) in [
+        ("--variant", resolved.variant().name.clone()),
+        ("--operation", order.operation.clone()),
+        ("--retry", retry.to_owned()),
+        ("--repeat", order.repeat.to_string()),
+        ("--recordings", order.recordings.to_string()),
+        ("--keys", order.keys.to_string()),
+        ("--seed", resolved.scenario.seed.to_string()),
+    ] {
+        words.extend([flag.to_owned(), value]);
+    }
+    words.extend(arguments.environment.words());
+    words.extend(arguments.set.iter().flat_map(|pair| ["--set".to_owned(), pair.clone()]));
+    words.iter().map(|word| super::run::quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
 fn print(arguments: &Arguments, folder: &ScenarioFolder, sweep: &Sweep) {
