@@ -156,8 +156,12 @@ pub struct Process {
     _waiter: tokio::task::JoinHandle<()>,
 }
 
-/// Called once, when the process has ended and its group is gone.
-pub(super) type OnExit = Box<dyn FnOnce(u32, Exit) + Send>;
+/// Called once, when the process has ended and its group is gone, and before anybody can see that; what it returns is
+/// called once everybody can.
+pub(super) type OnExit = Box<dyn FnOnce(u32, Exit) -> OnceKnown + Send>;
+
+/// See [`OnExit`].
+pub(super) type OnceKnown = Box<dyn FnOnce() + Send>;
 
 impl Process {
     /// Starts it. [`super::Supervisor::spawn`] is the way in: only that lets the guard know of it.
@@ -189,8 +193,9 @@ impl Process {
             // What the leader leaves behind would keep ports and files of its next life.
             let _ = killpg(group(pid), Signal::SIGKILL);
             let exit = Exit { status, intended: shared.load(Ordering::Acquire) };
-            on_exit(pid, exit);
+            let once_known = on_exit(pid, exit);
             sender.send_replace(Some(exit));
+            once_known();
         });
         let (name, log, secrets) = (command.name.clone(), command.log.clone(), command.secrets.clone());
         Ok(Self { name, pid, log, secrets, intended, exit, _waiter: waiter })

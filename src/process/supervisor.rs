@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use super::child::{Command, Exit, Process, ProcessError};
+use super::child::{Command, Exit, OnceKnown, Process, ProcessError};
 use super::guard::{Guard, RUN_VARIABLE};
 use super::unit::UnexpectedExit;
 use crate::history::entry::{Entry, ProcessEvent, ProcessStep};
@@ -92,11 +92,12 @@ impl Supervisor {
         }
     }
 
-    /// Starts a process that belongs to the run.
+    /// Starts a process that belongs to the run. `on_exit` is called before the process is known to have ended, what it
+    /// returns after.
     pub(super) fn spawn(
         &self,
         command: &Command,
-        on_exit: impl FnOnce(Exit) + Send + 'static,
+        on_exit: impl FnOnce(Exit) -> OnceKnown + Send + 'static,
     ) -> Result<Process, ProcessError> {
         let mut marked = command.clone();
         marked.environment.push((RUN_VARIABLE.to_owned(), self.run.clone().into()));
@@ -108,7 +109,7 @@ impl Supervisor {
                 if let Some(guard) = guard.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
                     let _ = guard.forget(pid);
                 }
-                on_exit(exit);
+                on_exit(exit)
             }),
         )?;
         if let Err(error) = self.guarded(|guard| guard.register(process.pid())) {

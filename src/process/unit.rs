@@ -169,14 +169,17 @@ impl Unit {
         let (name, log, secrets) = (self.command.name.clone(), self.command.log.clone(), self.command.secrets.clone());
         let process = self.supervisor.spawn(&self.command, move |exit| {
             if exit.intended {
-                return;
+                return Box::new(|| {});
             }
             let last = last_lines_without(&secrets, &log, 10);
             let detail = last.last().map_or_else(|| exit.to_string(), |line| format!("{exit}: {line}"));
             supervisor.record(&name, ProcessStep::Exited, None, Some(detail));
-            if was_ready.load(Ordering::SeqCst) {
-                supervisor.tell(UnexpectedExit { process: name, status: exit.to_string(), last_lines: last });
-            }
+            // Once it is known, so that who is told and asks finds it dead, and so that either `start` or this sees both.
+            Box::new(move || {
+                if was_ready.load(Ordering::SeqCst) {
+                    supervisor.tell(UnexpectedExit { process: name, status: exit.to_string(), last_lines: last });
+                }
+            })
         })?;
         self.record(ProcessStep::Started, Some(process.pid()), None);
         Ok(Life { process: Arc::new(process), ready })
