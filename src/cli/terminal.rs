@@ -186,6 +186,7 @@ fn words(phase: PhaseName) -> Option<&'static str> {
         PhaseName::Environment => Some("servers come up"),
         PhaseName::Setup => Some("topics, collections, links, witnesses"),
         PhaseName::Services => Some("services come up"),
+        PhaseName::Anatomy => Some("one operation of each kind alone: the messages that it costs"),
         PhaseName::WarmUp => Some("warm-up"),
         PhaseName::Load => Some("load and faults"),
         // The drain follows at once and says the same.

@@ -11,7 +11,7 @@ pub use torn_scan::word::{ChangeKind, Outcome, Part};
 
 pub use super::cluster::{ClusterEvent, ClusterStep};
 pub use super::sample::{MongodbSample, ProcessSample, Sample};
-pub use super::wire::{Strike, WireMessage, WireSample};
+pub use super::wire::{Anatomy, AnatomyMessage, Strike, WireMessage, WireSample};
 
 /// The version of the history's format, in `run.json` and in the first line.
 pub const FORMAT: u32 = 1;
@@ -43,6 +43,8 @@ pub enum Entry {
     Strike(Strike),
     /// A tap saw a message of a recorded operation.
     Wire(WireMessage),
+    /// What messages an operation of a kind costs.
+    Anatomy(Anatomy),
     /// Something happened to a process.
     Process(ProcessEvent),
     /// A cluster did something by itself: an election, another leader, a rollback.
@@ -101,6 +103,8 @@ pub enum PhaseName {
     Setup,
     /// Services come up.
     Services,
+    /// One operation of each kind, alone: the messages that it costs. Only where taps are asked for.
+    Anatomy,
     /// The first planned arrival of the warm-up.
     WarmUp,
     /// The first planned arrival of the measured load: time zero of the fault schedule and of every plot.

@@ -153,6 +153,7 @@ impl Fold {
             Entry::Run(_)
             | Entry::Strike(_)
             | Entry::Wire(_)
+            | Entry::Anatomy(_)
             | Entry::Invoke(_)
             | Entry::Complete(_)
             | Entry::Change(_)

@@ -66,6 +66,47 @@ pub struct WireMessage {
     pub brings: bool,
 }
 
+/// The messages that one operation of a kind costs, as it was carried out alone before the load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anatomy {
+    /// When the last recording of it ended.
+    pub at: Nanos,
+    /// The kind of operation: `purchase`.
+    pub operation: String,
+    /// How many were recorded.
+    pub recordings: u32,
+    /// The messages, in order.
+    pub messages: Vec<AnatomyMessage>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnatomyMessage {
+    /// Who sends the request.
+    pub client: String,
+    /// Who answers it.
+    pub server: String,
+    /// The command or API.
+    pub command: String,
+    /// The collection or topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// The how-manieth of this name within the operation, from 1.
+    pub nth: u32,
+    /// Whether it is the answer to a question that is asked all the time.
+    #[serde(rename = "delivery")]
+    pub is_delivery: bool,
+    /// In how many of the recordings it came.
+    pub seen_in: u32,
+    /// Microseconds from the operation's invocation to the request (of a delivery: to the answer).
+    pub request_us: u64,
+    /// To the answer; none where none was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_us: Option<u64>,
+    /// Whether the client had its answer before this message left.
+    pub after_answer: bool,
+}
+
 /// One try of a sweep, when it is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Strike {

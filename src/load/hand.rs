@@ -20,6 +20,7 @@ const UNTIL_TOLD: Duration = Duration::from_secs(365 * 24 * 3600);
 #[derive(Debug)]
 pub struct Hand {
     office: Office,
+    part: Part,
 }
 
 /// How an operation ended.
@@ -42,7 +43,18 @@ impl Hand {
         let phases = Phases::new(spec.recorder.clone(), spec.recorder.now(), Duration::ZERO, UNTIL_TOLD);
         let (routes, client) = (routes(spec)?, Client::new(spec.load.timeout));
         let office = office(spec, routes, client, phases, &Arc::new(Progress::default()), cancellation);
-        Ok(Self { office })
+        Ok(Self { office, part: Part::Load })
+    }
+
+    /// As [`Hand::new`], for operations that belong to the warm-up: no phase begins, and no figure counts them.
+    ///
+    /// # Errors
+    /// When an instance has no address, or a method is none.
+    pub fn before(spec: &LoadSpec, cancellation: &CancellationToken) -> Result<Self, LoadError> {
+        let mut hand = Self::new(spec, cancellation)?;
+        hand.office.phases = Phases::unrecorded(spec.recorder.clone());
+        hand.part = Part::WarmUp;
+        Ok(hand)
     }
 
     /// What operation `number` is.
@@ -53,7 +65,7 @@ impl Hand {
     /// Carries out operation `number`, with the load's retries.
     pub async fn carry_out(&self, number: u64) -> Told {
         let now = self.office.recorder.now();
-        let release = Release { number, due: now, released: now, part: Part::Load };
+        let release = Release { number, due: now, released: now, part: self.part };
         let ended = self.office.carry_out(release, 0).await;
         Told { outcome: ended.outcome, answer: ended.told, at: self.office.recorder.now() }
     }

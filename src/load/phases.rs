@@ -32,6 +32,13 @@ impl Phases {
         Self { start, load: load_begins, end, recorder, is_warming_up, is_loading }
     }
 
+    /// For operations that stand before a load: its phases are somebody else's to record.
+    pub(super) fn unrecorded(recorder: Recorder) -> Self {
+        let phases = Self::new(recorder, 0, Duration::ZERO, Duration::MAX);
+        phases.is_loading.store(true, Ordering::Relaxed);
+        phases
+    }
+
     /// Records the phases that have begun by now, each once and with its planned beginning. Called before every
     /// invocation, so that in the file too a phase comes before its operations.
     pub(super) fn enter_until(&self, now: Nanos) {

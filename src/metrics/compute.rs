@@ -47,6 +47,7 @@ pub fn compute(
         faults: fault::windows(&tally),
         cluster: cluster::cluster(&tally),
         wire: tally.samples.last().map(|sample| sample.wire.clone()).unwrap_or_default(),
+        anatomies: tally.anatomies.clone(),
         anomalies_per_10000: anomaly_rates(judgement),
         thresholds: Vec::new(),
     };

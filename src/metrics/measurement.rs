@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::quantile::Quantiles;
 use super::thresholds::Evaluation;
-use crate::history::entry::{ClusterStep, WireSample};
+use crate::history::entry::{Anatomy, ClusterStep, WireSample};
 
 /// The version of `metrics.json`.
 pub const FORMAT: u32 = 1;
@@ -63,6 +63,9 @@ pub struct Metrics {
     /// What taps counted on each link; empty where none stood.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub wire: BTreeMap<String, WireSample>,
+    /// The messages that one operation of each kind costs; empty where no taps were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub anatomies: Vec<Anatomy>,
     /// Anomalies by kind, for each 10,000 operations (warm-up included, as the verdict counts them).
     pub anomalies_per_10000: IndexMap<String, f64>,
     /// The scenario's thresholds.
@@ -174,12 +177,36 @@ pub struct Sampled {
     /// Open connections to `MongoDB`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<u64>,
+    /// What the taps of all links counted since the sample before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wire: Option<WireRates>,
     /// CPU since the sample before, by process; 100 is one core.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cpu_percent: BTreeMap<String, f64>,
     /// Resident memory by process, MiB.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub memory_mib: BTreeMap<String, f64>,
+}
+
+/// What passed on all links that have taps, since the sample before; on links between nodes too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WireRates {
+    /// Messages of both directions.
+    pub messages: u64,
+    /// Write conflicts (code 112).
+    pub write_conflicts: u64,
+    /// Duplicate keys (code 11000).
+    pub duplicate_keys: u64,
+    /// Conditional updates that matched nothing.
+    pub unmatched_updates: u64,
+    /// Transactions aborted.
+    pub transactions_aborted: u64,
+    /// Transactions, commits, retryable writes and batches of records sent again.
+    pub sent_again: u64,
+    /// Connections opened.
+    pub connections_opened: u64,
+    /// Connections open at the time of the sample.
+    pub connections_open: u64,
 }
 
 /// Conflicts and retries, where services tell of them (`keep` in the manifest).

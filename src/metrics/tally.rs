@@ -7,7 +7,7 @@ use indexmap::IndexSet;
 use serde_json::Value;
 
 use crate::history::entry::{
-    Change, ChangeKind, ClusterEvent, Complete, End, Entry, FaultEvent, Invoke, Nanos, Outcome, Part, PhaseName,
+    Anatomy, Change, ChangeKind, ClusterEvent, Complete, End, Entry, FaultEvent, Invoke, Nanos, Outcome, Part, PhaseName,
     ProcessEvent, Record, Sample,
 };
 use crate::load::lateness::is_own_shortage;
@@ -81,6 +81,8 @@ pub struct Tally<'a> {
     pub clusters: Vec<ClusterEvent>,
     /// Everything that happened to processes.
     pub processes: Vec<ProcessEvent>,
+    /// The messages that an operation costs, by kind.
+    pub anatomies: Vec<Anatomy>,
     /// The last line.
     pub end: Option<End>,
     /// The latest time of anything that moved: completions, changes, records.
@@ -101,6 +103,7 @@ impl<'a> Tally<'a> {
             faults: Vec::new(),
             clusters: Vec::new(),
             processes: Vec::new(),
+            anatomies: Vec::new(),
             end: None,
             last_movement: 0,
             by_id: HashMap::new(),
@@ -121,6 +124,7 @@ impl<'a> Tally<'a> {
             Entry::Cluster(event) => self.clusters.push(event),
             Entry::Process(event) => self.processes.push(event),
             Entry::Sample(sample) => self.samples.push(sample),
+            Entry::Anatomy(anatomy) => self.anatomies.push(anatomy),
             Entry::End(end) => self.end = Some(end),
             Entry::Run(_)
             | Entry::Strike(_)

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::measurement::{Sampled, Second};
+use super::measurement::{Sampled, Second, WireRates};
 use super::quantile::{Quantiles, rounded};
 use super::tally::Tally;
-use crate::history::entry::{Nanos, Outcome, Part, Sample};
+use crate::history::entry::{Nanos, Outcome, Part, Sample, WireSample};
 
 /// Nanoseconds in a second.
 const SECOND: Nanos = 1_000_000_000;
@@ -62,6 +62,7 @@ fn sampled(sample: &Sample, before: Option<&Sample>) -> Sampled {
         write_conflicts: both.map(|(now, then)| since(now.write_conflicts, then.write_conflicts)),
         transactions_aborted: both.map(|(now, then)| since(now.transactions_aborted, then.transactions_aborted)),
         connections: mongodb.map(|mongodb| mongodb.connections),
+        wire: before.and_then(|before| wire_rates(sample, before)),
         cpu_percent: before.map_or_else(BTreeMap::new, |before| cpu_percent(sample, before)),
         memory_mib: sample
             .processes
@@ -69,6 +70,26 @@ fn sampled(sample: &Sample, before: Option<&Sample>) -> Sampled {
             .map(|(name, process)| (name.clone(), rounded(process.rss as f64 / f64::from(1 << 20))))
             .collect(),
     }
+}
+
+fn wire_rates(sample: &Sample, before: &Sample) -> Option<WireRates> {
+    let none = WireSample::default();
+    let grown = |count: fn(&WireSample) -> u64| -> u64 {
+        let links = sample.wire.iter();
+        links.map(|(link, now)| since(count(now), count(before.wire.get(link).unwrap_or(&none)))).sum()
+    };
+    (!sample.wire.is_empty()).then(|| WireRates {
+        messages: grown(|link| link.messages),
+        write_conflicts: grown(|link| link.write_conflicts),
+        duplicate_keys: grown(|link| link.duplicate_keys),
+        unmatched_updates: grown(|link| link.unmatched_updates),
+        transactions_aborted: grown(|link| link.transactions_aborted),
+        sent_again: grown(|link| {
+            link.transactions_retried + link.commits_sent_again + link.writes_sent_again + link.batches_sent_again
+        }),
+        connections_opened: grown(|link| link.connections_opened),
+        connections_open: sample.wire.values().map(|link| link.connections).sum(),
+    })
 }
 
 fn cpu_percent(sample: &Sample, before: &Sample) -> BTreeMap<String, f64> {

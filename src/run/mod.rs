@@ -11,6 +11,9 @@
 //! - [`ground`]: servers that somebody else runs: what is possible on them, and what a run takes away again
 //! - `names`: the run's own database, topics and consumer groups
 //! - `processes`: kill, restart, pause and resume by name, for the nemesis
+//! - `eyes`: what the taps tell of an operation, and what is decided about it
+//! - `lone`: operations carried out one by one, and recorded
+//! - `anatomy`: before the load, the messages that one operation of each kind costs
 //! - [`sweep`]: in place of load and faults, every point of one operation
 //! - `drain`: when absence may be judged
 //! - `host`: the machine, for `run.json`
@@ -18,12 +21,15 @@
 //!
 //! **Architecture invariant:** a run records and never judges.
 
+mod anatomy;
 pub mod conduct;
 mod context;
 mod drain;
 pub mod event;
+mod eyes;
 pub mod ground;
 mod host;
+mod lone;
 mod names;
 mod phases;
 mod processes;

@@ -16,7 +16,7 @@ use super::processes::Processes;
 use super::stage::Stage;
 use super::standing::Up;
 use super::sweep::{self, Tried};
-use super::{wire, wiring};
+use super::{anatomy, wire, wiring};
 use crate::fault::{Ambush, FaultLog, Nemesis, Schedule};
 use crate::history::entry::{DrainEnd, Entry, PhaseName, WireSample};
 use crate::link::tap::Taps;
@@ -78,6 +78,7 @@ async fn phases(context: &Context<'_>, stage: &mut Stage) -> Result<Played, Cut>
         stage.sampler = Some(Arc::new(sampler(context, stage, &Arc::default())?));
         (None, Some(Box::pin(sweep::sweep(context, stage, plan, order)).await?), false)
     } else {
+        anatomy::record(context, stage, &plan).await?;
         let summary = load_and_faults(context, stage, plan, schedule).await?;
         (summary.planned, None, summary.cancelled)
     };

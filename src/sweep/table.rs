@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::point::{Action, Manner, MessageName, Point};
 use crate::checker::verdict::{AnomalyKind, Example};
-use crate::history::entry::Nanos;
+use crate::history::entry::{Anatomy, AnatomyMessage, Nanos};
 
 /// The version of `sweep.json`.
 pub const FORMAT: u32 = 1;
@@ -129,7 +129,46 @@ pub enum CellVerdict {
     Harmful,
 }
 
+impl From<MessageRow> for AnatomyMessage {
+    fn from(row: MessageRow) -> Self {
+        let MessageName { client, server, command, target, nth } = row.message;
+        Self {
+            client,
+            server,
+            command,
+            target,
+            nth,
+            is_delivery: row.manner == Manner::Delivery,
+            seen_in: row.seen_in,
+            request_us: row.request_us,
+            answer_us: row.answer_us,
+            after_answer: row.after_answer,
+        }
+    }
+}
+
 impl MessageRow {
+    /// The messages of an operation as a run has recorded them: nothing was done at them.
+    pub fn all_of(anatomy: &Anatomy) -> Vec<Self> {
+        let row = |message: &AnatomyMessage| Self {
+            message: MessageName {
+                client: message.client.clone(),
+                server: message.server.clone(),
+                command: message.command.clone(),
+                target: message.target.clone(),
+                nth: message.nth,
+            },
+            manner: if message.is_delivery { Manner::Delivery } else { Manner::Call },
+            seen_in: message.seen_in,
+            recordings: anatomy.recordings,
+            request_us: message.request_us,
+            answer_us: message.answer_us,
+            after_answer: message.after_answer,
+            cells: Vec::new(),
+        };
+        anatomy.messages.iter().map(row).collect()
+    }
+
     /// Whether it is not in every recording.
     pub fn varies(&self) -> bool {
         self.seen_in < self.recordings

@@ -138,9 +138,11 @@ impl Ledger {
     /// Notes how a transaction ended, once.
     fn follow(&mut self, transaction: &Transaction, failure: Option<&Failure>) {
         let end = match (transaction.step, failure) {
+            // Whatever it is answered with: after an error that a retry does not help (a duplicate key) the server has
+            // forgotten the transaction already, and says so in the words of a transient error.
+            (Step::Aborts, _) => End::Aborted,
             (_, Some(failure)) if failure.is_transient() => End::Transient,
             (Step::Commits, None) => End::Committed,
-            (Step::Aborts, _) => End::Aborted,
             _ => return,
         };
         let Some(progress) = self.progress(transaction.session, transaction.number) else { return };

@@ -92,6 +92,23 @@ fn a_write_conflict_ends_a_transaction_and_the_next_one_of_its_session_is_a_retr
 }
 
 #[test]
+fn after_a_duplicate_key_an_aborted_transaction_is_not_tried_again() {
+    let mut wire = wire();
+    for number in [1_i64, 2] {
+        let body = rawdoc! { "insert": "inbox", "$db": "d", "lsid": lsid(1), "txnNumber": number,
+        "startTransaction": true, "autocommit": false };
+        wire.ask(&command(number as i32, &body));
+        wire.answer(&reply(number as i32, &rawdoc! { "ok": 1, "n": 0, "writeErrors": [{ "index": 0, "code": 11000 }] }));
+        let abort = rawdoc! { "abortTransaction": 1, "lsid": lsid(1), "txnNumber": number, "autocommit": false };
+        wire.ask(&command(100, &abort));
+        // The server has ended it by itself, and labels the answer as it labels every 251.
+        wire.answer(&reply(100, &rawdoc! { "ok": 0, "code": 251, "errorLabels": ["TransientTransactionError"] }));
+    }
+    let counters = &wire.ledger.counters;
+    assert_eq!((counters.duplicate_keys, counters.transactions_aborted, counters.transactions_retried), (2, 2, 0));
+}
+
+#[test]
 fn write_errors_are_found_where_the_answer_is_ok() {
     let mut wire = wire();
     wire.ask(&command(1, &rawdoc! { "insert": "orders", "$db": "d" }));

@@ -24,6 +24,7 @@ fn every_example_line_of_the_documented_history_is_an_entry_and_every_kind_has_o
         kinds.extend(value.as_object().expect("an object").keys().cloned());
     }
     let expected = [
+        "anatomy",
         "attempt",
         "change",
         "cluster",

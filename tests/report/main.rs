@@ -7,3 +7,4 @@ mod files;
 mod matrix;
 mod sample;
 mod sweep;
+mod wire;

@@ -261,15 +261,17 @@ async fn begin(name: &'static str, watched: &Watched, supervisor: &Supervisor) -
     let (shared, told, log) = (Arc::clone(&was_ready), supervisor.clone(), watched.log.clone());
     let life = Life::watch(name, watched.clone(), move |exit| {
         if exit.intended {
-            return;
+            return Box::new(|| {});
         }
         let last = last_lines(&log, LAST_LINES);
         let detail = last.last().map_or_else(|| exit.status.clone(), |line| format!("{}: {line}", exit.status));
         told.record(name, ProcessStep::Exited, None, Some(detail));
-        if shared.load(Ordering::SeqCst) {
-            let status = exit.status.clone();
-            told.tell(UnexpectedExit { process: name.to_owned(), status, last_lines: last });
-        }
+        let status = exit.status.clone();
+        Box::new(move || {
+            if shared.load(Ordering::SeqCst) {
+                told.tell(UnexpectedExit { process: name.to_owned(), status, last_lines: last });
+            }
+        })
     })
     .await;
     supervisor.record(name, ProcessStep::Started, life.pid, None);

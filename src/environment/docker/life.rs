@@ -40,6 +40,9 @@ pub(super) struct Exit {
     pub(super) intended: bool,
 }
 
+/// See [`Life::watch`].
+pub(super) type OnceKnown = Box<dyn FnOnce() + Send>;
+
 /// A life.
 #[derive(Debug)]
 pub(super) struct Life {
@@ -56,11 +59,12 @@ pub(super) struct Life {
 }
 
 impl Life {
-    /// Watches a container that was just started. `on_exit` is called once, when it has ended and its log is written.
+    /// Watches a container that was just started. `on_exit` is called once, when it has ended and its log is written, and
+    /// before anybody can see that; what it returns is called once everybody can.
     pub(super) async fn watch(
         name: &'static str,
         watched: Watched,
-        on_exit: impl FnOnce(&Exit) + Send + 'static,
+        on_exit: impl FnOnce(&Exit) -> OnceKnown + Send + 'static,
     ) -> Self {
         let pid = pid_of(&watched).await;
         let log = watched.log.clone();
@@ -70,8 +74,9 @@ impl Life {
         let waiter = tokio::spawn(async move {
             let status = until_end(&watched).await;
             let exit = Exit { status, intended: shared.load(Ordering::Acquire) };
-            on_exit(&exit);
+            let once_known = on_exit(&exit);
             sender.send_replace(Some(exit));
+            once_known();
         });
         Self { name, log, pid, intended, exit, _waiter: waiter }
     }

@@ -8,9 +8,10 @@
 //! - [`sweep`]: the page `sweep.html`
 //! - [`stage`]: the load stage by stage, in both pages
 //! - [`story`]: an anomaly, step by step
-//! - [`table`]: the tables of a run; `wire`: what passed on its links
+//! - [`table`]: the tables of a run; `wire`, `anatomy`: what passed on its links, and for one operation
 //! - [`page`]: what both pages share
 
+mod anatomy;
 pub mod comparison;
 pub mod matrix;
 pub mod page;

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::page::{self, badge, command, figure};
-use super::{stage, story, table, wire};
+use super::{anatomy, stage, story, table, wire};
 use crate::checker::verdict::Judgement;
 use crate::metrics::Metrics;
 use crate::report::plot::{Plot, cluster};
@@ -32,6 +32,7 @@ pub fn page(run: &RunFile, judgement: &Judgement, metrics: &Metrics, plots: &[Pl
         (costs(judgement, metrics, named("latency-distribution")))
         (contention(metrics, named("conflict-histogram")))
         (wire::section(metrics))
+        (anatomy::section(metrics))
         h2 { "Processes" }
         (table::processes(metrics))
         (facts(run, metrics))

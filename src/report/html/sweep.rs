@@ -61,12 +61,12 @@ fn figure(sweep: &Sweep, number: usize, variant: &VariantSweep) -> Markup {
     if variant.messages.is_empty() {
         return html! {};
     }
-    let sizes = [Size::Wide, Size::Narrow].map(|size| Layout::of(variant, size));
+    let sizes = [Size::Wide, Size::Narrow].map(|size| Layout::of(&variant.messages, size));
     let (class, sign) = tone(variant);
     html! {
         figure.sweep style=(format!("--natural:{}", sizes[0].width.ceil())) {
             figcaption { strong class=(class) { (sign) " " (variant.variant) } " " span { (counts(variant)) } }
-            @for layout in &sizes { div.picture { (diagram::draw(variant, number, &sweep.operation, layout)) } }
+            @for layout in &sizes { div.picture { (diagram::draw(&variant.variant, &variant.messages, number, &sweep.operation, layout)) } }
         }
     }
 }
@@ -89,13 +89,9 @@ fn legend(sweep: &Sweep) -> Markup {
                 span.key { "no cell: that cannot happen at this message" }
             }
             p {
-                span.key { (stroke("ask")) "request; or an answer that brings something" }
-                span.key { (stroke("reply")) "answer" }
-                span.key { (stroke("standing")) "question that is asked all the time" }
+                (strokes())
                 span.key { svg.swatch viewBox="0 0 14 14" aria-hidden="true" { (drawing::cross((7.0, 7.0))) } "where a harmful point falls" }
-                @if rows().any(words::varies) {
-                    span.key { span.unsure { "≈ 2/3" } " came in 2 of 3 recordings: it varies from run to run" }
-                }
+                @if rows().any(words::varies) { (variation()) }
             }
             dl.actions {
                 @for action in Action::ALL { dt { (words::head(action)) } dd { (words::meaning(action)) } }
@@ -119,6 +115,20 @@ fn swatch(verdict: CellVerdict) -> Markup {
             (means)
         }
     }
+}
+
+/// What the arrows mean.
+pub(super) fn strokes() -> Markup {
+    html! {
+        span.key { (stroke("ask")) "request; or an answer that brings something" }
+        span.key { (stroke("reply")) "answer" }
+        span.key { (stroke("standing")) "question that is asked all the time" }
+    }
+}
+
+/// What the mark of a message means that does not always come.
+pub(super) fn variation() -> Markup {
+    html! { span.key { span.unsure { "≈ 2/3" } " came in 2 of 3 recordings: it varies from run to run" } }
 }
 
 fn stroke(class: &str) -> Markup {

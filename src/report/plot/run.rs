@@ -6,6 +6,7 @@ use super::axis::{Axis, nines};
 use super::chart::{BarChart, LineChart, Series, Shade};
 use super::cluster;
 use super::svg::{Plot, SERIES};
+use super::wire;
 use crate::metrics::Metrics;
 use crate::metrics::measurement::{Sampled, Second};
 
@@ -88,6 +89,8 @@ pub fn of_run(metrics: &Metrics) -> Vec<Plot> {
         throughput(metrics, scale),
         latency(metrics, scale),
         contention(metrics, scale),
+        wire::contention(metrics, scale),
+        wire::connections(metrics, scale),
         waiting(metrics, scale),
         cluster::in_sync(metrics, scale),
         cpu(metrics, scale),
@@ -348,7 +351,7 @@ fn shades(metrics: &Metrics, seconds: f64) -> Vec<Shade> {
 }
 
 /// A value for each second, drawn in its middle; a second without one is a gap.
-fn line(metrics: &Metrics, name: &str, color: usize, value: impl Fn(&Second) -> Option<f64>) -> Series {
+pub(super) fn line(metrics: &Metrics, name: &str, color: usize, value: impl Fn(&Second) -> Option<f64>) -> Series {
     let mut stretches: Vec<Vec<(f64, f64)>> = Vec::new();
     let mut is_open = false;
     for second in &metrics.timeline {
@@ -366,7 +369,7 @@ fn line(metrics: &Metrics, name: &str, color: usize, value: impl Fn(&Second) -> 
 }
 
 /// Whether the load lasted through this second; the one in which it ended has counts that are no rate.
-fn is_whole(metrics: &Metrics, second: &Second) -> bool {
+pub(super) fn is_whole(metrics: &Metrics, second: &Second) -> bool {
     f64::from(second.second) + 1.0 <= metrics.load_seconds + 0.001
 }
 
@@ -397,7 +400,7 @@ fn sampled(metrics: &Metrics) -> impl Iterator<Item = &Sampled> {
     metrics.timeline.iter().filter_map(|second| second.sampled.as_ref())
 }
 
-fn highest(series: &[Series]) -> f64 {
+pub(super) fn highest(series: &[Series]) -> f64 {
     series.iter().flat_map(|series| series.stretches.iter().flatten()).map(|point| point.1).fold(0.0, f64::max)
 }
 

@@ -8,7 +8,7 @@ use super::layout::{ANSWER, Layout, REQUEST, ROW, Row};
 use super::size::Size;
 use super::words;
 use crate::sweep::point::{Action, Manner, Point};
-use crate::sweep::table::{Cell, CellVerdict, MessageRow, VariantSweep};
+use crate::sweep::table::{Cell, CellVerdict, MessageRow};
 
 /// Where a point is told of on the page: the places of its variant and its message, and its action.
 pub fn point_anchor(variant: usize, message: usize, action: Action) -> String {
@@ -25,22 +25,24 @@ const BUSY: f64 = 3.0;
 
 /// A diagram under construction.
 struct Diagram<'a> {
-    variant: &'a VariantSweep,
+    /// Whose messages they are: the variant's name.
+    name: &'a str,
+    messages: &'a [MessageRow],
     /// The variant's place in the sweep.
     number: usize,
     operation: &'a str,
     layout: &'a Layout,
 }
 
-/// The drawing of a variant that has messages.
-pub fn draw(variant: &VariantSweep, number: usize, operation: &str, layout: &Layout) -> Markup {
-    Diagram { variant, number, operation, layout }.svg()
+/// The drawing of an operation's messages, of which there is one at least; `number` is the variant's place in the sweep.
+pub fn draw(name: &str, messages: &[MessageRow], number: usize, operation: &str, layout: &Layout) -> Markup {
+    Diagram { name, messages, number, operation, layout }.svg()
 }
 
 impl Diagram<'_> {
     fn svg(&self) -> Markup {
         let Layout { width, height, size, .. } = *self.layout;
-        let label = format!("{}: each message of a {}, and what comes of it", self.variant.variant, self.operation);
+        let label = self.label();
         html! {
             // No image: it holds links. What it shows is told below in a table.
             svg class=(size.name()) viewBox=(format!("0 0 {} {}", rounded(width), rounded(height)))
@@ -51,6 +53,11 @@ impl Diagram<'_> {
                 @for row in &self.layout.rows { (self.message(row)) }
             }
         }
+    }
+
+    fn label(&self) -> String {
+        let comes_of_it = if self.layout.has_cells { ", and what comes of it" } else { "" };
+        format!("{}: each message of a {}{comes_of_it}", self.name, self.operation)
     }
 
     /// What lies behind everything: the time after the answer, rules that lead from a message to its cells, lifelines.
@@ -76,7 +83,7 @@ impl Diagram<'_> {
             @for line in &self.layout.lifelines {
                 text class="name" x=(rounded(line.x)) y=(rounded(line.label_y)) { title { (line.name) } (line.label) }
             }
-            @for action in Action::ALL { (self.column_head(action)) }
+            @if self.layout.has_cells { @for action in Action::ALL { (self.column_head(action)) } }
         }
     }
 
@@ -116,8 +123,8 @@ impl Diagram<'_> {
             @if self.layout.has_after {
                 text class="told" x=(rounded(width - 4.0)) y=(rounded(answered - 5.0)) {
                     @match self.layout.size {
-                        Size::Wide => "the client has its answer: of what breaks below it is never told",
-                        Size::Narrow => "below: after the answer",
+                        Size::Wide if self.layout.has_cells => "the client has its answer: of what breaks below it is never told",
+                        _ => "below: after the answer",
                     }
                 }
             }
@@ -125,7 +132,7 @@ impl Diagram<'_> {
     }
 
     fn message(&self, row: &Row) -> Markup {
-        let message = &self.variant.messages[row.message];
+        let message = &self.messages[row.message];
         let harmful = || message.cells.iter().filter(|cell| cell.verdict == CellVerdict::Harmful);
         let class = match (message.after_answer, harmful().next().is_some()) {
             (true, true) => "message late torn",

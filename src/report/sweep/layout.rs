@@ -7,7 +7,7 @@ use super::size::Size;
 use super::words;
 use crate::link::CLIENTS;
 use crate::sweep::point::Action;
-use crate::sweep::table::{MessageRow, VariantSweep};
+use crate::sweep::table::MessageRow;
 
 /// Longer names of lifelines are cut; the whole name is its tooltip.
 const NAME_AT_MOST: usize = 16;
@@ -89,22 +89,23 @@ pub struct Layout {
     pub rows: Vec<Row>,
     /// The left edge of the first column of cells.
     pub columns: f64,
+    /// Whether there are any: a sequence alone has none.
+    pub has_cells: bool,
 }
 
 impl Layout {
-    /// The measures of a variant's diagram.
+    /// The measures of the diagram of some messages.
     ///
     /// # Panics
-    /// When it has no message.
-    pub fn of(variant: &VariantSweep, size: Size) -> Self {
-        let lifelines = lifelines(&variant.messages, size);
+    /// When there are none.
+    pub fn of(messages: &[MessageRow], size: Size) -> Self {
+        let lifelines = lifelines(messages, size);
         let place = |name: &str| lifelines.iter().position(|line| line.name == name).expect("each end has a lifeline");
-        let first = &variant.messages.first().expect("a diagram has messages").message;
+        let first = &messages.first().expect("a diagram has messages").message;
         let front = place(if first.client == CLIENTS { &first.server } else { &first.client });
         let last = lifelines.last().expect("there is the client");
         let edge = last.x + half(&last.label, size);
-        let mut rows: Vec<Row> = variant
-            .messages
+        let mut rows: Vec<Row> = messages
             .iter()
             .enumerate()
             .map(|(message, row)| {
@@ -120,8 +121,9 @@ impl Layout {
             fit(row, columns - 8.0, size);
         }
         // What is sent after the answer stands below it, wherever it stood in the recording.
-        rows.sort_by_key(|row| variant.messages[row.message].after_answer);
-        let before = rows.iter().filter(|row| !variant.messages[row.message].after_answer).count();
+        rows.sort_by_key(|row| messages[row.message].after_answer);
+        let has_cells = messages.iter().any(|row| !row.cells.is_empty());
+        let before = rows.iter().filter(|row| !messages[row.message].after_answer).count();
         let head = size.head();
         let first = head + CLIENT_ROW;
         for (number, row) in rows.iter_mut().enumerate() {
@@ -129,7 +131,7 @@ impl Layout {
         }
         Self {
             size,
-            width: columns + Action::ALL.len() as f64 * size.pitch(),
+            width: columns + if has_cells { Action::ALL.len() as f64 * size.pitch() } else { 0.0 },
             height: first + rows.len() as f64 * ROW + CLIENT_ROW + 6.0,
             head,
             front,
@@ -139,6 +141,7 @@ impl Layout {
             rows,
             lifelines,
             columns,
+            has_cells,
         }
     }
 
@@ -220,17 +223,6 @@ mod tests {
         }
     }
 
-    fn variant(messages: Vec<MessageRow>) -> VariantSweep {
-        VariantSweep {
-            variant: "one".to_owned(),
-            folder: "one".to_owned(),
-            messages,
-            started: 0,
-            seconds: 1.0,
-            failure: None,
-        }
-    }
-
     #[test]
     fn lifelines_stand_in_the_order_in_which_they_take_part_and_do_not_touch() {
         let messages = vec![
@@ -239,7 +231,7 @@ mod tests {
             row("a-relay-with-a-very-long-name", "kafka", "Produce", true),
         ];
         for size in [Size::Wide, Size::Narrow] {
-            let layout = Layout::of(&variant(messages.clone()), size);
+            let layout = Layout::of(&messages, size);
             let labels: Vec<&str> = layout.lifelines.iter().map(|line| line.label.as_str()).collect();
             assert_eq!(labels, ["client", "api-1", "mongodb", "a-relay-with-a-…", "kafka"]);
             for (one, other) in layout.lifelines.iter().zip(layout.lifelines.iter().skip(size.storeys())) {
@@ -259,7 +251,7 @@ mod tests {
             row("api-1", "kafka", "Produce", true),
             row("api-1", "mongodb", "commitTransaction", false),
         ];
-        let layout = Layout::of(&variant(messages), Size::Wide);
+        let layout = Layout::of(&messages, Size::Wide);
         let order: Vec<(usize, bool)> =
             layout.rows.iter().map(|row| (row.message, row.top > layout.answered)).collect();
         assert_eq!(order, [(0, false), (2, false), (1, true)]);
@@ -271,7 +263,7 @@ mod tests {
         let messages =
             vec![row("api-1", "mongodb", &"very-long-".repeat(30), false), row("api-1", "mongodb", "a", false)];
         for size in [Size::Wide, Size::Narrow] {
-            let layout = Layout::of(&variant(messages.clone()), size);
+            let layout = Layout::of(&messages, size);
             for row in &layout.rows {
                 assert!(row.title_x > 0.0 && row.title_x + row.width(size) < layout.columns, "{row:?}");
             }
