@@ -25,4 +25,4 @@ pub use fault::{AtMessage, Fault, FaultKind};
 pub use nemesis::{Cluster, FaultLog, FaultOutcome, Nemesis, Processes};
 pub use schedule::{Schedule, ScheduleError};
 pub use target::{Strikes, Target};
-pub use validation::{FaultProblem, validate, validate_choice, validate_random};
+pub use validation::{FaultProblem, validate, validate_choice, validate_random, validate_together};

@@ -61,6 +61,28 @@ pub fn validate(spec: &FaultSpec, topology: &Topology, load: Duration) -> Result
     Ok(())
 }
 
+/// Checks what no single fault shows: a message is struck once. The number of the later fault comes with the problem.
+///
+/// # Errors
+/// With the first mistake.
+pub fn validate_together(faults: &[FaultSpec]) -> Result<(), (usize, FaultProblem)> {
+    let message_of = |spec: &FaultSpec| match Keys::from(spec).what() {
+        Ok((_, _, Target::Message(message))) => Some((spec.at, message)),
+        _ => None,
+    };
+    let messages: Vec<_> = faults.iter().map(message_of).collect();
+    for (later, message) in messages.iter().enumerate().filter(|(_, message)| message.is_some()) {
+        if let Some(earlier) = messages[..later].iter().position(|other| other == message) {
+            let told = format!(
+                "fault[{earlier}] waits for the same message from the same time on, and a message is struck once; give \
+                 another `nth`, or another `at`: from there it is counted"
+            );
+            return Err((later, problem("at_message", told)));
+        }
+    }
+    Ok(())
+}
+
 /// Checks one `[[random_faults.choice]]`.
 ///
 /// # Errors

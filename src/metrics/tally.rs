@@ -7,8 +7,8 @@ use indexmap::IndexSet;
 use serde_json::Value;
 
 use crate::history::entry::{
-    Anatomy, Change, ChangeKind, ClusterEvent, Complete, End, Entry, FaultEvent, Invoke, Nanos, Outcome, Part, PhaseName,
-    ProcessEvent, Record, Sample,
+    Anatomy, Change, ChangeKind, ClusterEvent, Complete, End, Entry, FaultEvent, Invoke, Nanos, Outcome, Part,
+    PhaseName, ProcessEvent, Record, Sample,
 };
 use crate::load::lateness::is_own_shortage;
 use crate::scenario::manifest::{Collection, Topic};

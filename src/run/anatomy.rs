@@ -58,7 +58,8 @@ pub(super) async fn record(context: &Context<'_>, stage: &Stage, plan: &Arc<Plan
 
 async fn every_kind(lone: &Lone<'_>, plan: &Plan) -> Result<(), Disturbed> {
     let numbers_of = |kind: usize| NUMBERS.filter(move |number| plan.operation(*number).kind == kind).take(TRIES);
-    let kinds: Vec<(usize, Vec<u64>)> = (0..plan.kinds().len()).map(|kind| (kind, numbers_of(kind).collect())).collect();
+    let kinds: Vec<(usize, Vec<u64>)> =
+        (0..plan.kinds().len()).map(|kind| (kind, numbers_of(kind).collect())).collect();
     // Connections, producer ids and consumers come up with the first operations, not with those that are recorded.
     for (kind, numbers) in &kinds {
         for number in numbers.iter().take(plan.kinds()[*kind].instances.len()) {

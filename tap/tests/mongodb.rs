@@ -98,7 +98,10 @@ fn after_a_duplicate_key_an_aborted_transaction_is_not_tried_again() {
         let body = rawdoc! { "insert": "inbox", "$db": "d", "lsid": lsid(1), "txnNumber": number,
         "startTransaction": true, "autocommit": false };
         wire.ask(&command(number as i32, &body));
-        wire.answer(&reply(number as i32, &rawdoc! { "ok": 1, "n": 0, "writeErrors": [{ "index": 0, "code": 11000 }] }));
+        wire.answer(&reply(
+            number as i32,
+            &rawdoc! { "ok": 1, "n": 0, "writeErrors": [{ "index": 0, "code": 11000 }] },
+        ));
         let abort = rawdoc! { "abortTransaction": 1, "lsid": lsid(1), "txnNumber": number, "autocommit": false };
         wire.ask(&command(100, &abort));
         // The server has ended it by itself, and labels the answer as it labels every 251.

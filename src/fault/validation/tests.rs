@@ -250,3 +250,20 @@ fn a_fault_at_a_message_names_one_link_and_says_what_to_do() {
         assert!(key == expected_key && message.contains(part), "{key}: {message}");
     }
 }
+
+#[test]
+fn a_message_is_struck_by_one_fault() {
+    let fault = |at: &str, nth: u32| {
+        format!(
+            "[[fault]]\nat = \"{at}\"\ndo = \"drop-answer\"\n\
+             at_message = {{ link = \"api-1:mongodb\", command = \"insert\", nth = {nth} }}\n"
+        )
+    };
+    let judge = |second: &str| validate_together(&scenario(&format!("{}{second}", fault("4s", 2))).fault);
+    let (number, problem) = judge(&fault("4s", 2)).expect_err("both wait for the same message");
+    assert_eq!((number, problem.key), (1, "at_message"));
+    assert!(problem.message.starts_with("fault[0] waits for the same message"), "{problem}");
+    for other in [fault("4s", 3), fault("5s", 2), "[[fault]]\nat = \"4s\"\nkill = \"api-1\"\n".to_owned()] {
+        assert_eq!(judge(&other), Ok(()), "{other}");
+    }
+}

@@ -51,6 +51,9 @@ pub fn scenario(scenario: &Scenario, manifest: &Manifest) -> Vec<Finding> {
             findings.push((format!("fault[{number}].{}", problem.key), problem.message));
         }
     }
+    if let Err((number, problem)) = fault::validate_together(&scenario.fault) {
+        findings.push((format!("fault[{number}].{}", problem.key), problem.message));
+    }
     if let Some(random) = &scenario.random_faults
         && let Err((choice, problem)) = fault::validate_random(random, &topology, duration)
     {

@@ -2,6 +2,7 @@
 
 use tornwrite::checker::verdict::{AnomalyKind, Verdict};
 use tornwrite::history::entry::{Entry, FaultStep};
+use tornwrite::sweep::table::MessageRow;
 
 use super::{OUTBOX, desk, manifest, scenario};
 use crate::torn::StoredRun;
@@ -70,11 +71,35 @@ name = "outbox"
     let desk = desk(&manifest(), &scenario("3s", &rest));
     // Little stock: a product sells out also where a busy machine lets through a fraction.
     let little = "parameters.initial_stock=10";
-    let ended = desk.torn(&["run", "scenario.toml", "--no-progress", "--set", little]).with_code(0);
+    let ended =
+        desk.torn(&["run", "scenario.toml", "--no-progress", "--set", little, "--set", "tap=true"]).with_code(0);
     let run = desk.run();
     let healed = steps(&run).into_iter().filter(|(_, step)| *step == FaultStep::Healed).count();
     assert_eq!(healed, 3, "each message came: {ended}");
     assert_eq!(run.judgement().verdict, Verdict::Valid, "{ended}");
+    assert_eq!(
+        costs(&run, "purchase"),
+        [
+            "api-1 → mongodb: findAndModify products",
+            "api-1 → mongodb: insert outbox",
+            "api-1 → mongodb: commitTransaction",
+            "relay-1 → mongodb: find outbox, later",
+            "relay-1 → kafka: Produce purchases, later",
+        ],
+        "{ended}"
+    );
+}
+
+/// The messages of an operation of a kind that came in every recording, up to the first record.
+fn costs(run: &StoredRun, kind: &str) -> Vec<String> {
+    let anatomies = run.entries().into_iter().filter_map(|entry| match entry {
+        Entry::Anatomy(anatomy) if anatomy.operation == kind => Some(anatomy),
+        _ => None,
+    });
+    let messages = anatomies.flat_map(|anatomy| MessageRow::all_of(&anatomy)).filter(|row| !row.varies());
+    let until_record = messages.filter(|row| !row.message.client.starts_with("projector")).take(5);
+    let told = |row: MessageRow| format!("{}{}", row.message, if row.after_answer { ", later" } else { "" });
+    until_record.map(told).collect()
 }
 
 #[test]
