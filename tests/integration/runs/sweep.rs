@@ -50,6 +50,17 @@ expect.anomalies = ["phantom-event"]
     let expected = vec![("dual-write".to_owned(), dual_write), ("event first".to_owned(), event_first)];
     assert_eq!(harmful(&ended), expected, "{ended}");
     desk.assert_nothing_is_left();
+
+    // The page again, from what was kept.
+    let run = desk.runs().into_values().next().expect("there are two");
+    let folder = run.path.parent().expect("the invocation's folder").to_owned();
+    let page = std::fs::read_to_string(folder.join("sweep.html")).expect("a page");
+    std::fs::remove_file(folder.join("sweep.html")).expect("it is there");
+    desk.torn(&["report", folder.to_str().expect("a path in UTF-8")]).with_code(0);
+    assert_eq!(std::fs::read_to_string(folder.join("sweep.html")).expect("a page"), page);
+    std::fs::write(folder.join("sweep.json"), "{}").expect("it can be written");
+    let refused = desk.torn(&["report", folder.to_str().expect("a path in UTF-8")]).with_code(64);
+    assert!(refused.stderr.contains("sweep.json: not what a sweep leaves"), "{refused}");
 }
 
 #[test]
