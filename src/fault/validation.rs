@@ -247,12 +247,23 @@ fn is_known(key: &'static str, name: &str, topology: &Topology) -> Result<(), Fa
     if is_port || known.iter().any(|target| target == name) {
         return Ok(());
     }
+    let known: Vec<String> = known.into_iter().chain(roles_of_clusters(topology)).collect();
     let nearest = known.iter().map(|target| (distance(name, target), target)).min();
     let hint = match nearest {
         Some((edits, target)) if edits <= 1 + name.chars().count() / 3 => format!("did you mean `{target}`? "),
         _ => String::new(),
     };
     Err(problem(key, format!("no variant has `{name}`; {hint}there are: {}", known.join(", "))))
+}
+
+/// Roles that change hands, where several servers can play them.
+fn roles_of_clusters(topology: &Topology) -> impl Iterator<Item = String> {
+    let roles = [
+        (Node::Mongodb, ["primary", "secondary"]),
+        (Node::Kafka, ["leader:<topic>-<partition>", "follower:<topic>-<partition>"]),
+    ];
+    let played = roles.into_iter().filter(|(node, _)| topology.members(*node).len() > 1);
+    played.flat_map(|(_, roles)| roles).map(str::to_owned)
 }
 
 /// Whether somebody can play this role.

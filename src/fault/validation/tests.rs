@@ -267,3 +267,11 @@ fn a_message_is_struck_by_one_fault() {
         assert_eq!(judge(&other), Ok(()), "{other}");
     }
 }
+
+#[test]
+fn a_misspelt_role_of_a_cluster_is_met_with_the_right_one() {
+    let fault = &scenario("[[fault]]\nat = \"4s\"\nfor = \"5s\"\nisolate = \"primry\"").fault[0];
+    let problem = validate(fault, &cluster_topology(), LOAD).expect_err("nobody is called that");
+    assert!(problem.message.contains("did you mean `primary`?"), "{problem}");
+    assert!(problem.message.ends_with("follower:<topic>-<partition>"), "{problem}");
+}
