@@ -99,7 +99,9 @@ impl Layout {
     /// # Panics
     /// When there are none.
     pub fn of(messages: &[MessageRow], size: Size) -> Self {
-        let lifelines = lifelines(messages, size);
+        let has_cells = messages.iter().any(|row| !row.cells.is_empty());
+        let head = size.head(has_cells);
+        let lifelines = lifelines(messages, size, head);
         let place = |name: &str| lifelines.iter().position(|line| line.name == name).expect("each end has a lifeline");
         let first = &messages.first().expect("a diagram has messages").message;
         let front = place(if first.client == CLIENTS { &first.server } else { &first.client });
@@ -122,9 +124,7 @@ impl Layout {
         }
         // What is sent after the answer stands below it, wherever it stood in the recording.
         rows.sort_by_key(|row| messages[row.message].after_answer);
-        let has_cells = messages.iter().any(|row| !row.cells.is_empty());
         let before = rows.iter().filter(|row| !messages[row.message].after_answer).count();
-        let head = size.head();
         let first = head + CLIENT_ROW;
         for (number, row) in rows.iter_mut().enumerate() {
             row.top = first + number as f64 * ROW + if number < before { 0.0 } else { CLIENT_ROW };
@@ -157,7 +157,7 @@ impl Layout {
     }
 }
 
-fn lifelines(messages: &[MessageRow], size: Size) -> Vec<Lifeline> {
+fn lifelines(messages: &[MessageRow], size: Size, head: f64) -> Vec<Lifeline> {
     let mut names = IndexSet::from([CLIENTS]);
     for row in messages {
         names.insert(row.message.client.as_str());
@@ -171,7 +171,7 @@ fn lifelines(messages: &[MessageRow], size: Size) -> Vec<Lifeline> {
         let beside = number.checked_sub(size.storeys()).map(|place| &lifelines[place]);
         let x = beside.map_or(0.0, |beside| beside.x + half(&beside.label, size) + half(&label, size)).max(after_last);
         let storey = (number % size.storeys()) as f64;
-        lifelines.push(Lifeline { name: name.to_owned(), label, x, label_y: size.head() - 8.0 - 13.0 * storey });
+        lifelines.push(Lifeline { name: name.to_owned(), label, x, label_y: head - 8.0 - 13.0 * storey });
     }
     lifelines
 }

@@ -18,11 +18,13 @@ impl Size {
         }
     }
 
-    /// Height above the lifelines.
-    pub fn head(self) -> f64 {
-        match self {
-            Self::Wide => 52.0,
-            Self::Narrow => 102.0,
+    /// Height above the lifelines: their names, and beside them the headings of the cells, if there are any.
+    pub fn head(self, has_cells: bool) -> f64 {
+        match (self, has_cells) {
+            (Self::Wide, true) => 52.0,
+            (Self::Narrow, true) => 102.0,
+            (Self::Wide, false) => 26.0,
+            (Self::Narrow, false) => 39.0,
         }
     }
 
