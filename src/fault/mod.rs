@@ -7,7 +7,8 @@
 //! - [`validation`]: what a scenario may ask for (pure)
 //! - [`schedule`]: every fault of a run, from the scenario and the seed (pure)
 //! - `ambush`: faults at exact messages, carried out by taps
-//! - [`nemesis`]: carries a schedule out, and heals what it did
+//! - [`nemesis`]: carries a schedule out
+//! - `life`: one fault from its time to its heal
 
 mod ambush;
 #[expect(clippy::module_inception, reason = "the room is named for what it holds")]
@@ -15,6 +16,7 @@ mod fault;
 #[cfg(test)]
 mod fixture;
 mod keys;
+mod life;
 pub mod nemesis;
 pub mod schedule;
 pub mod target;
