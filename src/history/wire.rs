@@ -13,6 +13,12 @@ pub struct WireSample {
     pub bytes: u64,
     /// Of these, bytes that could not be read: encrypted, compressed, or no messages at all.
     pub opaque_bytes: u64,
+    /// Messages that are compressed: they pass, and nobody reads them.
+    #[serde(default)]
+    pub opaque_frames: u64,
+    /// Messages that made no sense; they pass as well.
+    #[serde(default)]
+    pub malformed_frames: u64,
     /// Whether connections are encrypted: then there are no messages.
     pub is_encrypted: bool,
     /// Connections that are open now.

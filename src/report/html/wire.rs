@@ -10,10 +10,12 @@ use crate::report::sentence::grouped;
 type Column = (&'static str, fn(&WireSample) -> u64);
 
 /// Every counter; those that stayed 0 on all links are not shown.
-const COLUMNS: [Column; 15] = [
+const COLUMNS: [Column; 17] = [
     ("messages", |link| link.messages),
     ("bytes", |link| link.bytes),
     ("bytes not read", |link| link.opaque_bytes),
+    ("compressed messages", |link| link.opaque_frames),
+    ("messages without sense", |link| link.malformed_frames),
     ("connections", |link| link.connections_opened),
     ("write conflicts", |link| link.write_conflicts),
     ("duplicate keys", |link| link.duplicate_keys),
