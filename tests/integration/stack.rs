@@ -277,7 +277,9 @@ async fn standing_servers_outlive_a_ctrl_c_that_ends_the_script_which_brought_th
     let ports = Ports::new().expect("a folder");
     let port = || ports.take().expect("a port").port().to_string();
     let output = std::fs::File::create(folder.path().join("output")).expect("the folder is new");
-    let mut script = StdCommand::new("sh")
+    // Whoever runs the tests in the background of a script has Ctrl-C ignored, and so would the script here.
+    let mut script = StdCommand::new("env")
+        .args(["--default-signal=INT", "sh"])
         .args(["-c", "\"$0\" stack up --mongodb-port \"$1\" --kafka-port \"$2\" && exec sleep 600", TORN])
         .args([port(), port()])
         .env("TORN_CACHE", folder.path())
