@@ -12,7 +12,6 @@ use super::lone::{Disturbed, Lone, TRAIL};
 use super::stage::Stage;
 use super::wiring;
 use crate::history::entry::{Anatomy, Entry, PhaseName};
-use crate::load::LoadSpec;
 use crate::load::hand::Hand;
 use crate::scenario::plan::Plan;
 use crate::sweep::recording::{Recording, Standing, messages};
@@ -33,14 +32,7 @@ const REST: Duration = Duration::from_millis(500);
 pub(super) async fn record(context: &Context<'_>, stage: &Stage, plan: &Arc<Plan>) -> Result<(), Cut> {
     let Some(taps) = stage.taps.as_ref().filter(|_| context.resolved.scenario.tap) else { return Ok(()) };
     context.enter(PhaseName::Anatomy);
-    let spec = LoadSpec {
-        plan: Arc::clone(plan),
-        load: context.resolved.scenario.load.clone(),
-        seed: context.resolved.scenario.seed,
-        targets: wiring::targets(context, stage)?,
-        recorder: context.recorder.clone(),
-        start: context.recorder.now(),
-    };
+    let spec = wiring::load_spec(context, stage, Arc::clone(plan))?;
     let eyes = Arc::new(Eyes::new(context));
     taps.set_observer(Some(Eyes::observer(&eyes)));
     let lone = Lone { context, eyes, hand: Hand::before(&spec, &context.cancellation)? };

@@ -163,18 +163,11 @@ async fn load_and_faults(
     stage.sampler = Some(Arc::clone(&sampler));
 
     let schedule = ground::without_impossible(context, schedule)?;
-    let targets = wiring::targets(context, stage)?;
+    let spec = wiring::load_spec(context, stage, plan)?;
     // From here on nothing may take long: the lead is all the time there is.
     let start = context.recorder.now() + u64::try_from(LEAD.as_nanos()).expect("short");
     let load_start = context.recorder.clock().instant(start) + scenario.load.warm_up;
-    let spec = LoadSpec {
-        plan,
-        load: scenario.load.clone(),
-        seed: scenario.seed,
-        targets,
-        recorder: context.recorder.clone(),
-        start,
-    };
+    let spec = LoadSpec { start, ..spec };
     let stop = CancellationToken::new();
     let (striking, faults) = match (&stage.links, &stage.environment, &stage.services) {
         (Some(links), Some(environment), Some(services)) => {

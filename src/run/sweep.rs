@@ -15,7 +15,6 @@ use super::wiring;
 use crate::history::entry::{Entry, Outcome, Strike};
 use crate::link::CLIENTS;
 use crate::link::tap::Taps;
-use crate::load::LoadSpec;
 use crate::load::hand::Hand;
 use crate::scenario::plan::Plan;
 use crate::service::Services;
@@ -63,14 +62,7 @@ pub(super) async fn sweep(
     let (Some(taps), Some(services), Some(witnesses)) = (&stage.taps, &stage.services, &stage.witnesses) else {
         return Err(Cut::Failed("there is nothing to sweep: the workload has neither MongoDB nor Kafka".to_owned()));
     };
-    let spec = LoadSpec {
-        plan,
-        load: context.resolved.scenario.load.clone(),
-        seed: context.resolved.scenario.seed,
-        targets: wiring::targets(context, stage)?,
-        recorder: context.recorder.clone(),
-        start: context.recorder.now(),
-    };
+    let spec = wiring::load_spec(context, stage, plan)?;
     let eyes = Arc::new(Eyes::new(context));
     taps.set_observer(Some(Eyes::observer(&eyes)));
     taps.set_gate(Some(Eyes::gate(&eyes)));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::{Context, Cut};
@@ -12,7 +13,7 @@ use crate::environment::{ClientPath, Environment, Kind, Needs};
 use crate::link::tap::{Protocol, TapSpec};
 use crate::link::topology::Topology;
 use crate::link::{CLIENTS, Link, LinkSpec};
-use crate::load::Target;
+use crate::load::{LoadSpec, Target};
 use crate::scenario::file::KafkaServers;
 use crate::scenario::manifest::Node;
 use crate::scenario::plan::Plan;
@@ -54,8 +55,21 @@ fn client_path(resolved: &Resolved) -> ClientPath {
     if is_broken || !resolved.nodes().is_empty() { ClientPath::Proxied } else { ClientPath::Direct }
 }
 
+/// What the clients do, from now on.
+pub(super) fn load_spec(context: &Context<'_>, stage: &Stage, plan: Arc<Plan>) -> Result<LoadSpec, Cut> {
+    let scenario = &context.resolved.scenario;
+    Ok(LoadSpec {
+        plan,
+        load: scenario.load.clone(),
+        seed: scenario.seed,
+        targets: targets(context, stage)?,
+        recorder: context.recorder.clone(),
+        start: context.recorder.now(),
+    })
+}
+
 /// Where the clients reach each instance that serves operations: through their link where there is one.
-pub(super) fn targets(context: &Context<'_>, stage: &Stage) -> Result<BTreeMap<String, Target>, Cut> {
+fn targets(context: &Context<'_>, stage: &Stage) -> Result<BTreeMap<String, Target>, Cut> {
     let mut targets = BTreeMap::new();
     for instance in context.resolved.instances() {
         let process = &context.resolved.manifest.process[&instance.role];

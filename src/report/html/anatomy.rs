@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::sweep::{strokes, variation};
+use super::sweep::{message_cells, strokes, variation};
 use crate::history::entry::Anatomy;
 use crate::metrics::Metrics;
 use crate::report::sweep::diagram;
@@ -70,14 +70,7 @@ fn table(rows: &[MessageRow]) -> Markup {
                 } }
                 tbody { @for (number, row) in rows.iter().enumerate() {
                     tr {
-                        td.number { (number + 1) }
-                        th scope="row" {
-                            (row.message.title())
-                            @if words::varies(row) { span.unsure { " ≈ in " (row.seen_in) " of " (row.recordings) " recordings" } }
-                            @if row.after_answer { span.note { " after the answer" } }
-                        }
-                        td { (row.message.client) " → " (row.message.server) }
-                        td { (words::when(row)) }
+                        (message_cells(number, row))
                     }
                 } }
             }

@@ -275,17 +275,24 @@ fn table(number: usize, variant: &VariantSweep) -> Markup {
     }
 }
 
+/// A message's number, name, ends and time, as a table tells them.
+pub(super) fn message_cells(number: usize, row: &MessageRow) -> Markup {
+    html! {
+        td.number { (number + 1) }
+        th scope="row" {
+            (row.message.title())
+            @if words::varies(row) { span.unsure { " ≈ in " (row.seen_in) " of " (row.recordings) " recordings" } }
+            @if row.after_answer { span.note { " after the answer" } }
+        }
+        td { (row.message.client) " → " (row.message.server) }
+        td { (words::when(row)) }
+    }
+}
+
 fn table_row(number: usize, message: usize, row: &MessageRow) -> Markup {
     html! {
         tr id=(message_anchor(number, message)) {
-            td.number { (message + 1) }
-            th scope="row" {
-                (row.message.title())
-                @if words::varies(row) { span.unsure { " ≈ in " (row.seen_in) " of " (row.recordings) " recordings" } }
-                @if row.after_answer { span.note { " after the answer" } }
-            }
-            td { (row.message.client) " → " (row.message.server) }
-            td { (words::when(row)) }
+            (message_cells(message, row))
             @for action in Action::ALL {
                 @match row.cells.iter().find(|cell| cell.action == action) {
                     Some(cell) => td class=(class(cell.verdict)) { (table_cell(number, message, cell)) },
